@@ -1,0 +1,34 @@
+-- Where events wait for listeners.
+-- depends: 0002.conversations
+
+set local role parley_owner;
+
+create unlogged table chat.outbox (
+    xid               xid8 not null default pg_current_xact_id(),
+    position          bigint not null generated always as identity,
+    conversation_id   uuid not null,
+    event             jsonb not null,
+    excluded_user_ids uuid[],
+    created_at        timestamptz not null default clock_timestamp(),
+    constraint outbox_pkey primary key (xid, position)
+) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+
+comment on table chat.outbox is 'Events for listeners, written by chat.publish in the transaction they tell of; trimmed by maintain().';
+comment on column chat.outbox.xid is 'The writing transaction: a listener reads what became visible since its previous snapshot.';
+comment on column chat.outbox.position is 'Order within the transaction.';
+comment on column chat.outbox.conversation_id is 'Whose members get the event.';
+comment on column chat.outbox.event is 'The frame to send, as list_changes gives it.';
+comment on column chat.outbox.excluded_user_ids is 'Members who get a skip instead.';
+comment on column chat.outbox.created_at is 'When it was written.';
+
+create unlogged table chat.listeners (
+    lock_key    bigint not null generated always as identity,
+    backend_pid integer not null,
+    attached_at timestamptz not null default clock_timestamp(),
+    constraint listeners_pkey primary key (lock_key)
+);
+
+comment on table chat.listeners is 'Who reads the outbox. A sleeping listener holds the advisory lock on its key exclusively.';
+comment on column chat.listeners.lock_key is 'Second half of the advisory lock (class: chat.listener_lock_class()).';
+comment on column chat.listeners.backend_pid is 'The backend that attached; gone: the row is stale.';
+comment on column chat.listeners.attached_at is 'When.';

@@ -1,0 +1,37 @@
+-- Limits: every size a caller can run into, in one row, changed by an operator with one update.
+create table chat.limits (
+    only_row              boolean not null default true,
+    content_characters    integer not null default 16000,
+    metadata_bytes        integer not null default 8192,
+    title_characters      integer not null default 200,
+    name_characters       integer not null default 200,
+    key_characters        integer not null default 200,
+    members_per_addition  integer not null default 1000,
+    messages_per_batch    integer not null default 100,
+    page_size             integer not null default 100,
+    reactions_per_message integer not null default 100,
+    changes_gap           integer not null default 10000,
+    outbox_retention      interval not null default '10 minutes',
+    constraint limits_pkey primary key (only_row),
+    constraint limits_only_row_check check (only_row),
+    constraint limits_positive_check check (
+        least(content_characters, metadata_bytes, title_characters, name_characters, key_characters,
+              members_per_addition, messages_per_batch, page_size, reactions_per_message, changes_gap) > 0
+        and outbox_retention > interval '0')
+);
+
+insert into chat.limits default values;
+
+comment on table chat.limits is 'The sizes a caller may not exceed: one row, told in every refusal, changed with one update.';
+comment on column chat.limits.only_row is 'Keeps this a one-row table.';
+comment on column chat.limits.content_characters is 'Longest message content, in characters.';
+comment on column chat.limits.metadata_bytes is 'Largest metadata, in bytes of its JSON text.';
+comment on column chat.limits.title_characters is 'Longest title of a conversation or help request, in characters.';
+comment on column chat.limits.name_characters is 'Longest display name, external id or e-mail address, in characters.';
+comment on column chat.limits.key_characters is 'Longest client key or client message id, in characters.';
+comment on column chat.limits.members_per_addition is 'Most members in one addition or creation.';
+comment on column chat.limits.messages_per_batch is 'Most messages in one send_messages_atomic.';
+comment on column chat.limits.page_size is 'Most rows in one page of a list.';
+comment on column chat.limits.reactions_per_message is 'Most reactions one message carries.';
+comment on column chat.limits.changes_gap is 'Most log numbers list_changes bridges before it answers reset.';
+comment on column chat.limits.outbox_retention is 'How long published events are kept for listeners.';

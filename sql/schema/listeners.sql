@@ -1,0 +1,12 @@
+-- Listeners: who reads the outbox. A writer rings the bell only for those that sleep.
+create unlogged table chat.listeners (
+    lock_key    bigint not null generated always as identity,
+    backend_pid integer not null,
+    attached_at timestamptz not null default clock_timestamp(),
+    constraint listeners_pkey primary key (lock_key)
+);
+
+comment on table chat.listeners is 'Who reads the outbox. A sleeping listener holds the advisory lock on its key exclusively.';
+comment on column chat.listeners.lock_key is 'Second half of the advisory lock (class: chat.listener_lock_class()).';
+comment on column chat.listeners.backend_pid is 'The backend that attached; gone: the row is stale.';
+comment on column chat.listeners.attached_at is 'When.';
