@@ -1,0 +1,1 @@
+"""Parley: HTTP and push in front of the PostgreSQL functions that hold every rule."""
