@@ -100,7 +100,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def with_secret(settings: Settings) -> Settings:
-    """Complete the settings with a key for tokens: the given one, or one kept in the data folder."""
+    """Complete the settings with a key for tokens: given, or kept in the data folder."""
     if settings.jwt_secret or settings.jwks_url:
         return settings
     if settings.database_url:
