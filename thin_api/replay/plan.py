@@ -105,7 +105,8 @@ def make_plan(
     """Turn a log into people and steps; ids follow from the key, so a second run finds them."""
     channel = _Channel(conversation_key)
     for line in lines:
-        channel.take(line, [lines[number] for number in answers.get(line.number, ())])
+        answered = answers.get(line.number, ())
+        channel.take(line, [lines[number] for number in answered if 0 <= number < len(lines)])
     return channel.plan()
 
 
