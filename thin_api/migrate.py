@@ -80,7 +80,7 @@ class Migrator:
         attempts: int = ATTEMPTS,
     ) -> None:
         self.dsn = dsn
-        self.root = root or folder()
+        self.root = (root or folder()).resolve()
         self.report = report
         self.lock_timeout = lock_timeout
         self.attempts = attempts
@@ -132,7 +132,8 @@ class Migrator:
         status = self.status()
         self._refuse_edited(status)
         steps = [f"would apply {name}" for name in status.pending]
-        names = len(list((self.root / "functions").rglob("*.sql"))) - 1
+        install = self.root / "functions" / "install.sql"
+        names = len({path for path, _ in expand(install)} - {install})
         changed = f"; changed: {', '.join(status.drifted)}" if status.drifted else ""
         return [*steps, f"would replace the functions ({names} files{changed})"]
 
@@ -359,7 +360,7 @@ def expand(install: Path) -> Iterator[tuple[Path, str]]:
             if "".join(text).strip():
                 yield install, "".join(text)
             text = []
-            yield from expand(install.parent / included[1])
+            yield from expand((install.parent / included[1]).resolve())
         else:
             text.append(line)
     if "".join(text).strip():
