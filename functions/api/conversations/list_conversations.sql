@@ -1,0 +1,61 @@
+-- api.list_conversations: the actor's conversations, newest activity first.
+--
+-- Takes    p_limit: 1 to 100; p_before: null for the first page, then the previous page's next_before
+--          (a time, or a time and a conversation id with a / between: unambiguous where times are equal).
+-- Returns  conversations, each with unread_count, last_message, members (a preview of five), read_seq,
+--          delivered_seq, role, notify, muted_until; has_more; next_before.
+-- Fails    validation_error, unauthenticated, permission_denied, not_found
+create or replace function api.list_conversations(
+    p_actor_id uuid default null,
+    p_limit    integer default 50,
+    p_before   text default null
+) returns jsonb
+language plpgsql stable
+security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_refusal jsonb := chat.page_refusal(p_limit);
+    v_actor   record;
+    v_time    timestamptz;
+    v_id      uuid;
+    v_page    jsonb;
+    v_count   bigint;
+    v_next    text;
+begin
+    if v_refusal is not null then
+        return v_refusal;
+    end if;
+    if p_before is not null then
+        if p_before !~ '^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d(:?\d\d)?)(/[0-9a-f-]{36})?$' then
+            return chat.invalid('before', 'must be a next_before or a time');
+        end if;
+        v_time := split_part(p_before, '/', 1)::timestamptz;
+        v_id := nullif(split_part(p_before, '/', 2), '')::uuid;
+    end if;
+    v_actor := chat.actor(p_actor_id);
+    if v_actor.refusal is not null then
+        return v_actor.refusal;
+    end if;
+
+    select coalesce(jsonb_agg(chat.listed_conversation_json(p.c, p.m) order by p.active_at desc, (p.c).conversation_id desc)
+                    filter (where p.position <= p_limit), '[]'),
+           count(*),
+           max(p.active_at || '/' || (p.c).conversation_id) filter (where p.position = p_limit)
+      into v_page, v_count, v_next
+      from (select a.*, row_number() over (order by a.active_at desc, (a.c).conversation_id desc) as position
+              from (select c, m, coalesce(c.last_message_at, c.created_at) as active_at
+                      from chat.members m
+                      join chat.conversations c on c.conversation_id = m.conversation_id
+                     where m.user_id = v_actor.user_id and m.left_seq is null) a
+             where v_time is null or (v_id is null and a.active_at < v_time)
+                or (a.active_at, (a.c).conversation_id) < (v_time, v_id)
+             order by a.active_at desc, (a.c).conversation_id desc
+             limit p_limit + 1) p;
+    return chat.ok(jsonb_build_object(
+        'conversations', v_page,
+        'has_more', v_count > p_limit,
+        'next_before', case when v_count > p_limit then replace(v_next, ' ', 'T') end));
+end
+$$;
+
+comment on function api.list_conversations is 'The actor''s conversations, newest activity first, with exact unread counts.';

@@ -1,0 +1,62 @@
+-- api.send_messages_atomic: send several messages in one transaction, each as if it were alone.
+--
+-- Takes    p_messages: an array of objects keyed by the argument names of send_message_atomic.
+-- Returns  results: what send_message_atomic answers to each, in the order given; one's refusal leaves the
+--          others as they are. An exception undoes all: send them again one by one.
+-- Locks    all senders' member rows, by conversation and user, then the conversations in id order: so two
+--          batches, and a batch and a single send, never deadlock.
+-- Retry    as send_message_atomic, message by message.
+-- Fails    validation_error, too_large; each result may carry the codes of send_message_atomic
+create or replace function api.send_messages_atomic(p_messages jsonb default null) returns jsonb
+language plpgsql volatile
+security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_most    integer := (select l.messages_per_batch from chat.limits l);
+    v_results jsonb[];
+    v_item    record;
+begin
+    if p_messages is null or jsonb_typeof(p_messages) <> 'array' then
+        return chat.invalid('messages', 'must be an array');
+    end if;
+    if jsonb_array_length(p_messages) > v_most then
+        return chat.oversized('messages', v_most, 'messages');
+    end if;
+
+    perform from chat.members m
+      where (m.conversation_id, m.user_id) in (
+                select (i.message ->> 'p_conversation_id')::uuid,
+                       coalesce((i.message ->> 'p_actor_id')::uuid, chat.subject())
+                  from jsonb_array_elements(p_messages) i (message)
+                 where chat.send_item_problem(i.message) is null)
+        and m.left_seq is null
+      order by m.conversation_id, m.user_id
+        for no key update;
+
+    v_results := array_fill(null::jsonb, array[jsonb_array_length(p_messages)]);
+    for v_item in
+        select i.message, i.position, chat.send_item_problem(i.message) as problem
+          from jsonb_array_elements(p_messages) with ordinality i (message, position)
+         order by i.message ->> 'p_conversation_id', i.position
+    loop
+        if v_item.problem is not null then
+            v_results[v_item.position] := chat.invalid(v_item.problem, 'is not an argument of send_message_atomic, or of another type');
+        else
+            v_results[v_item.position] := api.send_message_atomic(
+                p_conversation_id => (v_item.message ->> 'p_conversation_id')::uuid,
+                p_actor_id => (v_item.message ->> 'p_actor_id')::uuid,
+                p_content => v_item.message ->> 'p_content',
+                p_client_message_id => v_item.message ->> 'p_client_message_id',
+                p_type => coalesce(v_item.message ->> 'p_type', 'text'),
+                p_metadata => nullif(v_item.message -> 'p_metadata', 'null'),
+                p_reply_to_id => (v_item.message ->> 'p_reply_to_id')::uuid);
+        end if;
+    end loop;
+
+    perform set_config('response.status', '200', true);
+    return chat.ok(jsonb_build_object('results', to_jsonb(v_results)));
+end
+$$;
+
+comment on function api.send_messages_atomic is
+    'Send several messages in one transaction, each as if it were alone: one result each.';

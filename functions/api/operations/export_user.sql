@@ -1,0 +1,74 @@
+-- api.export_user: everything kept about a user, as one document (GDPR, article 20).
+--
+-- Takes    p_user_id: whom; p_actor_id: null for a service, else the user themself.
+-- Returns  user, memberships, messages (all they sent, with what edits and deletions replaced), reactions,
+--          blocks, help_requests, receipts.
+-- Fails    validation_error, unauthenticated, permission_denied, not_found
+create or replace function api.export_user(
+    p_user_id  uuid,
+    p_actor_id uuid default null
+) returns jsonb
+language plpgsql stable
+security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_actor   record;
+    v_refusal jsonb;
+    v_user    chat.users;
+begin
+    if p_actor_id is null and chat.subject() is null then
+        v_refusal := chat.service_refusal();
+    else
+        v_actor := chat.actor(p_actor_id);
+        v_refusal := coalesce(
+            v_actor.refusal,
+            case when v_actor.user_id is distinct from p_user_id then
+                chat.fail('permission_denied', 'users export themselves only') end);
+    end if;
+    if v_refusal is not null then
+        return v_refusal;
+    end if;
+    if p_user_id is null then
+        return chat.invalid('user_id', 'is missing');
+    end if;
+    select u.* into v_user from chat.users u where u.user_id = p_user_id;
+    if not found then
+        return chat.fail('not_found', 'there is no such user');
+    end if;
+
+    return chat.ok(jsonb_build_object(
+        'user', chat.user_json(v_user),
+        'memberships', (
+            select coalesce(jsonb_agg(to_jsonb(m) - 'user_id' order by m.conversation_id), '[]')
+              from chat.members m where m.user_id = p_user_id),
+        'messages', (
+            select coalesce(jsonb_agg(
+                       chat.message_json(t, v_user.display_name) || jsonb_build_object('previous_contents', (
+                           select coalesce(jsonb_agg(ch.previous_content order by ch.seq), '[]')
+                             from chat.changes ch
+                            where ch.conversation_id = t.conversation_id and ch.message_id = t.id
+                              and ch.previous_content is not null))
+                       order by t.conversation_id, t.seq), '[]')
+              from chat.members m
+              join chat.messages t on t.conversation_id = m.conversation_id and t.sender_id = m.user_id
+             where m.user_id = p_user_id),
+        'reactions', (
+            select coalesce(jsonb_agg(to_jsonb(r) - 'user_id' order by r.conversation_id, r.seq), '[]')
+              from chat.members m
+              join chat.reactions r on r.conversation_id = m.conversation_id and r.user_id = m.user_id
+             where m.user_id = p_user_id),
+        'blocks', (
+            select coalesce(jsonb_agg(to_jsonb(b) - 'blocker_id' order by b.blocked_id), '[]')
+              from chat.blocks b where b.blocker_id = p_user_id),
+        'help_requests', (
+            select coalesce(jsonb_agg(to_jsonb(h) order by h.created_at), '[]')
+              from chat.help_requests h where h.owner_id = p_user_id),
+        'receipts', (
+            select coalesce(jsonb_agg(to_jsonb(r) - 'user_id' order by r.conversation_id, r.kind, r.seq), '[]')
+              from chat.members m
+              join chat.receipts r on r.conversation_id = m.conversation_id and r.user_id = m.user_id
+             where m.user_id = p_user_id)));
+end
+$$;
+
+comment on function api.export_user is 'Everything kept about a user, as one document.';

@@ -1,0 +1,56 @@
+-- api.purge_messages_atomic: retention: delete the oldest part of logs for good.
+--
+-- Takes    p_before: what is older goes; p_conversation_id, p_tenant_id: only there; null: everywhere. One
+--          transaction: purge by conversation where there is much.
+-- Returns  affected_count (messages gone), conversations (how many logs were shortened).
+-- Locks    per conversation the active members' rows, then the conversation row, all in id order.
+-- Writes   deletes messages, changes, reactions, exclusions up to a log number; conversations.purged_seq; moves
+--          watermarks that lag behind it. Clients with an older cursor are told reset.
+-- Retry    naturally.
+-- Fails    validation_error, permission_denied
+create or replace function api.purge_messages_atomic(
+    p_before          timestamptz,
+    p_conversation_id uuid default null,
+    p_tenant_id       uuid default null
+) returns jsonb
+language plpgsql volatile
+security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_refusal  jsonb := chat.service_refusal();
+    v_affected uuid[];
+    v_one      uuid;
+    v_count    bigint := 0::bigint;
+begin
+    if v_refusal is not null then
+        return v_refusal;
+    end if;
+    if p_before is null then
+        return chat.invalid('before', 'is missing');
+    end if;
+
+    v_affected := array(
+        select c.conversation_id
+          from chat.conversations c
+         where (p_conversation_id is null or c.conversation_id = p_conversation_id)
+           and (p_tenant_id is null or c.tenant_id = p_tenant_id)
+           and c.last_seq > c.purged_seq and c.created_at < p_before
+           and chat.last_seq_before(c.conversation_id, p_before) > c.purged_seq
+         order by c.conversation_id);
+    perform from chat.members m
+      where m.conversation_id = any (v_affected) and m.left_seq is null
+      order by m.conversation_id, m.user_id
+        for no key update;
+    perform from chat.conversations c
+      where c.conversation_id = any (v_affected)
+      order by c.conversation_id
+        for no key update;
+
+    foreach v_one in array v_affected loop
+        v_count := v_count + chat.purge_log(v_one, chat.last_seq_before(v_one, p_before));
+    end loop;
+    return chat.ok(jsonb_build_object('affected_count', v_count, 'conversations', cardinality(v_affected)));
+end
+$$;
+
+comment on function api.purge_messages_atomic is 'Retention: delete the oldest part of logs for good.';

@@ -1,0 +1,36 @@
+-- api.announce_typing: tell the others that a member is typing. Nothing is kept.
+--
+-- Returns  nothing more.
+-- Writes   outbox +1.
+-- Fails    validation_error, unauthenticated, permission_denied, not_found, not_a_member, blocked,
+--          conversation_closed
+create or replace function api.announce_typing(
+    p_conversation_id uuid,
+    p_actor_id        uuid default null
+) returns jsonb
+language plpgsql volatile
+security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_reader record := chat.reader(p_conversation_id, p_actor_id);
+begin
+    if v_reader.refusal is not null then
+        return v_reader.refusal;
+    end if;
+    if chat.is_blocked_pair(p_conversation_id, v_reader.user_id) then
+        return chat.fail('blocked');
+    end if;
+    perform from chat.conversations c where c.conversation_id = p_conversation_id and c.closed_at is not null;
+    if found then
+        return chat.fail('conversation_closed');
+    end if;
+
+    perform chat.publish(p_conversation_id,
+                         jsonb_build_object('type', 'typing', 'conversation_id', p_conversation_id,
+                                            'user_id', v_reader.user_id),
+                         chat.excluded_members(p_conversation_id, v_reader.user_id));
+    return chat.ok();
+end
+$$;
+
+comment on function api.announce_typing is 'Tell the others that a member is typing; nothing is kept.';

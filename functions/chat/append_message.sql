@@ -1,0 +1,60 @@
+-- chat.append_message: writes one message at the end of a conversation's log. Checks nothing but that the
+-- conversation is open: callers have refused everything else before.
+--
+-- Takes    p_sender_id, p_sender_name: null for a system message; p_excluded: members who are not to see it.
+-- Returns  the message's JSON, or null when the conversation is closed (a system message gets through).
+-- Locks    the conversation row. Senders of one conversation queue here, and that queue is what makes seq
+--          gapless and equal to commit order. The caller holds the sender's member row.
+-- Writes   conversations (last_seq, counters), messages +1, the sender's sent_count, exclusions, outbox +1.
+create or replace function chat.append_message(
+    p_conversation_id   uuid,
+    p_sender_id         uuid,
+    p_sender_name       text,
+    p_source            text,
+    p_type              text,
+    p_content           text,
+    p_metadata          jsonb,
+    p_reply_to_id       uuid default null,
+    p_client_message_id text default null,
+    p_excluded          uuid[] default null
+) returns jsonb
+language plpgsql volatile
+as $$
+declare
+    v_message chat.messages;
+    v_json    jsonb;
+begin
+    update chat.conversations c
+       set last_seq = c.last_seq + 1,
+           message_count = c.message_count + case when p_source = 'system' then 0 else 1 end,
+           last_message_at = greatest(clock_timestamp(), c.last_message_at)
+     where c.conversation_id = p_conversation_id and (c.closed_at is null or p_source = 'system')
+    returning c.last_seq, c.message_count, c.last_message_at
+         into v_message.seq, v_message.ordinal, v_message.created_at;
+    if not found then
+        return null;
+    end if;
+
+    insert into chat.messages (conversation_id, seq, id, sender_id, source, type, content, metadata,
+                               reply_to_id, client_message_id, ordinal, created_at)
+    values (p_conversation_id, v_message.seq, chat.new_id(), p_sender_id, p_source, p_type, p_content,
+            coalesce(p_metadata, '{}'), p_reply_to_id, p_client_message_id, v_message.ordinal, v_message.created_at)
+    returning * into v_message;
+
+    if p_sender_id is not null then
+        update chat.members m
+           set sent_count = m.sent_count + 1
+         where m.conversation_id = p_conversation_id and m.user_id = p_sender_id;
+    end if;
+    if p_excluded is not null then
+        insert into chat.exclusions (conversation_id, user_id, seq)
+        select p_conversation_id, x.user_id, v_message.seq from unnest(p_excluded) x (user_id);
+    end if;
+
+    v_json := chat.message_json(v_message, p_sender_name);
+    perform chat.publish(p_conversation_id, chat.message_frame(v_json), p_excluded);
+    return v_json;
+end
+$$;
+
+comment on function chat.append_message is 'Write one message at the end of a log and publish it.';

@@ -1,0 +1,17 @@
+-- chat.lock_members: the first half of a change of members: locks the active member rows it is about.
+-- Always before the conversation row, always in this order, so that no two changes and no sender deadlock.
+--
+-- Takes    p_conversation_id; p_user_ids: whose rows, when they are active members.
+-- Locks    those member rows, by user id.
+create or replace function chat.lock_members(p_conversation_id uuid, p_user_ids uuid[]) returns void
+language plpgsql volatile
+as $$
+begin
+    perform from chat.members m
+      where m.conversation_id = p_conversation_id and m.user_id = any (p_user_ids) and m.left_seq is null
+      order by m.user_id
+        for no key update;
+end
+$$;
+
+comment on function chat.lock_members is 'Lock active member rows in the agreed order.';

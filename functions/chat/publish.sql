@@ -1,0 +1,24 @@
+-- chat.publish: tells listeners of an event, without NOTIFY's commit lock when they are awake.
+--
+-- Takes    p_conversation_id; p_event: the frame; p_excluded: members who are to get a skip instead.
+-- Locks    the shared advisory lock of each listener, to the end of the transaction, never waiting.
+-- Writes   outbox +1.
+-- Why      A listener that sleeps holds its lock exclusively. Getting the lock shared means it is awake
+--          and cannot fall asleep before this transaction ends: it will look again, no bell needed.
+--          Failing to get one means it sleeps or is just waking: ring once, which wakes all.
+create or replace function chat.publish(p_conversation_id uuid, p_event jsonb, p_excluded uuid[] default null)
+returns void
+language plpgsql volatile
+as $$
+begin
+    insert into chat.outbox (conversation_id, event, excluded_user_ids)
+    values (p_conversation_id, p_event, p_excluded);
+
+    perform pg_notify(chat.doorbell(), '')
+      where exists (
+          select from chat.listeners l
+           where not pg_try_advisory_xact_lock_shared(chat.listener_lock_class(), l.lock_key));
+end
+$$;
+
+comment on function chat.publish is 'Put an event in the outbox and wake listeners that sleep.';

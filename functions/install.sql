@@ -1,0 +1,143 @@
+-- All code of Parley, reinstalled whole in one transaction:
+--
+--     psql -v ON_ERROR_STOP=1 -1 -f functions/install.sql
+--
+-- which is also what `parley migrate` runs after the migrations. Replacing functions is safe under traffic:
+-- create or replace keeps their identity and grants. Only \ir is used of psql's own commands.
+set local role parley_owner;
+set local plpgsql.extra_errors = 'all';
+
+-- The catalogue of refusals, and the two results every function has.
+\ir api/error_codes.sql
+\ir chat/ok.sql
+\ir chat/fail.sql
+\ir chat/invalid.sql
+\ir chat/oversized.sql
+
+-- Ids.
+\ir chat/is_uuid.sql
+\ir chat/new_id.sql
+\ir chat/derived_id.sql
+\ir chat/digest.sql
+\ir chat/direct_key.sql
+
+-- Who acts, and whether they may.
+\ir chat/is_trusted.sql
+\ir chat/subject.sql
+\ir chat/actor.sql
+\ir chat/service_refusal.sql
+\ir chat/outsider.sql
+\ir chat/reader.sql
+\ir chat/participant.sql
+\ir chat/manager_refusal.sql
+\ir chat/lock_subject.sql
+
+-- What needs no lock to be refused.
+\ir chat/text_refusal.sql
+\ir chat/metadata_refusal.sql
+\ir chat/page_refusal.sql
+\ir chat/message_refusal.sql
+\ir chat/send_item_problem.sql
+\ir chat/creation_refusal.sql
+
+-- Locks, always taken in this order: users, members, conversations.
+\ir chat/lock_users.sql
+\ir chat/lock_pair.sql
+\ir chat/lock_members.sql
+\ir chat/lock_conversation.sql
+\ir chat/lock_history.sql
+
+-- Rows as callers see them.
+\ir chat/user_json.sql
+\ir chat/reactions_json.sql
+\ir chat/message_json.sql
+\ir chat/conversation_json.sql
+\ir chat/unread_count.sql
+\ir chat/listed_conversation_json.sql
+\ir chat/help_request_json.sql
+\ir chat/message_frame.sql
+\ir chat/skip_frame.sql
+\ir chat/change_frame.sql
+
+-- Events: the outbox and its doorbell.
+\ir chat/doorbell.sql
+\ir chat/listener_lock_class.sql
+\ir chat/publish.sql
+
+-- Writing to the log.
+\ir chat/append_message.sql
+\ir chat/append_change.sql
+\ir chat/append_member_event.sql
+
+-- People.
+\ir api/people/upsert_tenant_atomic.sql
+\ir api/people/upsert_user_atomic.sql
+\ir api/people/get_user.sql
+\ir api/people/block_user_atomic.sql
+\ir api/people/unblock_user_atomic.sql
+\ir chat/has_other_owner.sql
+\ir chat/end_membership.sql
+\ir chat/retire_user.sql
+\ir api/people/deactivate_user_atomic.sql
+
+-- Conversations: opened once, listed by activity, closed and reopened.
+\ir chat/created_conversation.sql
+\ir chat/existing_conversation.sql
+\ir api/conversations/create_conversation_atomic.sql
+\ir api/conversations/create_help_request_atomic.sql
+\ir api/conversations/close_help_request_atomic.sql
+\ir api/conversations/get_conversation.sql
+\ir api/conversations/list_conversations.sql
+\ir chat/changed_conversation.sql
+\ir api/conversations/update_conversation_atomic.sql
+\ir chat/set_closed.sql
+\ir api/conversations/close_conversation_atomic.sql
+\ir api/conversations/reopen_conversation_atomic.sql
+
+-- Members: in, out, roles, preferences.
+\ir api/members/add_members_atomic.sql
+\ir api/members/remove_member_atomic.sql
+\ir api/members/change_member_role_atomic.sql
+\ir api/members/list_members.sql
+\ir api/members/set_notification_preferences_atomic.sql
+
+-- Messages: sent, changed, read, found.
+\ir chat/is_blocked_pair.sql
+\ir chat/excluded_members.sql
+\ir chat/original_content.sql
+\ir chat/replayed.sql
+\ir api/messages/send_message_atomic.sql
+\ir api/messages/send_messages_atomic.sql
+\ir chat/target_message.sql
+\ir chat/changed_message.sql
+\ir chat/withdraw_message.sql
+\ir api/messages/edit_message_atomic.sql
+\ir api/messages/delete_message_atomic.sql
+\ir api/messages/add_reaction_atomic.sql
+\ir api/messages/remove_reaction_atomic.sql
+\ir chat/advance_watermarks.sql
+\ir api/messages/mark_delivered_atomic.sql
+\ir api/messages/mark_read_atomic.sql
+\ir api/messages/list_messages.sql
+\ir api/messages/list_changes.sql
+\ir api/messages/message_status.sql
+\ir api/messages/get_message_status.sql
+\ir api/messages/search_messages.sql
+\ir api/push/announce_typing.sql
+
+-- Feature flags.
+\ir api/flags/is_feature_enabled.sql
+\ir api/flags/set_feature_flag_atomic.sql
+
+-- Operations.
+\ir api/operations/must.sql
+\ir api/operations/export_user.sql
+\ir api/operations/erase_user_atomic.sql
+\ir chat/last_seq_before.sql
+\ir chat/purge_log.sql
+\ir api/operations/purge_messages_atomic.sql
+\ir api/operations/maintain.sql
+\ir api/operations/check_invariants.sql
+
+-- Who may call what.
+\ir ../sql/grants.sql
