@@ -16,9 +16,15 @@ begin
             execute pg_catalog.format('create role %I nologin', v_role);
         end if;
     end loop;
-    -- Whoever installs must be able to become the owner; a superuser already can.
-    if not pg_catalog.pg_has_role(current_user, 'parley_owner', 'member') then
-        execute pg_catalog.format('grant parley_owner to %I', current_user);
-    end if;
+    -- Whoever installs must be able to become the owner, and may act as a service: that gives nothing an
+    -- owner lacks. A superuser already can; since PostgreSQL 16 creating a role does not suffice.
+    foreach v_role in array array['parley_owner', 'parley_api'] loop
+        if not pg_catalog.pg_has_role(
+            current_user, v_role,
+            case when pg_catalog.current_setting('server_version_num')::int >= 160000 then 'set' else 'member' end)
+        then
+            execute pg_catalog.format('grant %I to %I', v_role, current_user);
+        end if;
+    end loop;
 end
 $$;
