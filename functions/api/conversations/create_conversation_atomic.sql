@@ -69,7 +69,8 @@ begin
         v_key := format('help:%s:%s', p_help_request_id, v_actor.user_id);
     else
         v_member_ids := array(select distinct w.user_id from unnest(p_member_ids) w (user_id)
-                               where w.user_id <> v_actor.user_id);
+                               where w.user_id <> v_actor.user_id
+                               order by w.user_id);
         if v_kind = 'direct' then
             if cardinality(v_member_ids) <> 1 then
                 return chat.invalid('member_ids', 'must name exactly one other user');

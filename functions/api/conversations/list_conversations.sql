@@ -40,7 +40,8 @@ begin
     select coalesce(jsonb_agg(chat.listed_conversation_json(p.c, p.m) order by p.active_at desc, (p.c).conversation_id desc)
                     filter (where p.position <= p_limit), '[]'),
            count(*),
-           max(p.active_at || '/' || (p.c).conversation_id) filter (where p.position = p_limit)
+           max(to_char(p.active_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '/' || (p.c).conversation_id)
+               filter (where p.position = p_limit)
       into v_page, v_count, v_next
       from (select a.*, row_number() over (order by a.active_at desc, (a.c).conversation_id desc) as position
               from (select c, m, coalesce(c.last_message_at, c.created_at) as active_at
@@ -54,7 +55,7 @@ begin
     return chat.ok(jsonb_build_object(
         'conversations', v_page,
         'has_more', v_count > p_limit,
-        'next_before', case when v_count > p_limit then replace(v_next, ' ', 'T') end));
+        'next_before', case when v_count > p_limit then v_next end));
 end
 $$;
 
