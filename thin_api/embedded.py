@@ -72,13 +72,21 @@ def running(
                     server.stop_if_unused(users)
 
 
-def stop(data_dir: Path) -> bool:
-    """Stop the data folder's server even if it is in use; false when none runs."""
-    server = _Server(data_dir, {})
+def remove(data_dir: Path) -> None:
+    """Stop the server and delete what it stored, unless another process is using it."""
     if not data_dir.is_dir():
-        return False
-    with server.starting():
-        return server.stop()
+        return
+    server = _Server(data_dir, {})
+    with server.users.open("w") as users, server.starting():
+        try:
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise EmbeddedError(f"{data_dir} is in use: stop `parley serve` first") from None
+        server.stop()
+        for folder in (server.pgdata, server.draft):
+            if folder.exists():
+                shutil.rmtree(folder)
+        server.log.unlink(missing_ok=True)
 
 
 def status(data_dir: Path) -> str | None:
@@ -93,6 +101,7 @@ class _Server:
     def __init__(self, data_dir: Path, extra: Mapping[str, str]) -> None:
         self.data_dir = data_dir
         self.pgdata = data_dir / "postgres"
+        self.draft = data_dir / "postgres.new"
         self.log = data_dir / "postgres.log"
         self.users = data_dir / "users.lock"
         self.extra = extra
@@ -153,7 +162,7 @@ class _Server:
 
     def create(self, account: pwd.struct_passwd | None) -> None:
         """Initialise beside the final place and move, so that an interrupted one leaves nothing."""
-        draft = self.data_dir / "postgres.new"
+        draft = self.draft
         if draft.exists():
             shutil.rmtree(draft)
         draft.mkdir(mode=0o700)

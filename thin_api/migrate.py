@@ -27,6 +27,8 @@ ATTEMPTS = 8
 LONGEST_PAUSE = 10.0
 TURN_TIMEOUT = 900.0  # seconds to wait for another migration to finish
 
+SHOWN = 10  # names in one line
+
 BUSY = (errors.LockNotAvailable, errors.DeadlockDetected)
 # Two databases of one cluster may be installed at once, and roles belong to the cluster.
 ROLE_RACES = (errors.UniqueViolation, errors.DuplicateObject, errors.InternalError_)
@@ -134,8 +136,13 @@ class Migrator:
         steps = [f"would apply {name}" for name in status.pending]
         install = self.root / "functions" / "install.sql"
         names = len({path for path, _ in expand(install)} - {install})
-        changed = f"; changed: {', '.join(status.drifted)}" if status.drifted else ""
-        return [*steps, f"would replace the functions ({names} files{changed})"]
+        changed = ", ".join(status.drifted[:SHOWN])
+        if len(status.drifted) > SHOWN:
+            changed += f" and {len(status.drifted) - SHOWN} more"
+        return [
+            *steps,
+            f"would replace the functions ({names} files; changed: {changed or 'none'})",
+        ]
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[Connection]:

@@ -1,0 +1,344 @@
+"""The command line: `parley COMMAND`."""
+
+import argparse
+import contextlib
+import dataclasses
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
+from typing import NoReturn
+
+import jwt
+import psycopg
+import uvicorn
+from tqdm import tqdm
+from uvicorn.supervisors import Multiprocess
+
+from thin_api import doctor, replay, seed
+from thin_api.migrate import MigrateError, Migrator
+from thin_api.settings import Settings, SettingsError, load, with_secret
+
+if sys.platform != "win32":
+    from thin_api import embedded
+
+DAY = 86_400
+
+Command = Callable[[argparse.Namespace, Settings], int]
+
+
+class CommandError(RuntimeError):
+    """A command cannot do what it was asked; the message says why."""
+
+
+ERRORS: tuple[type[Exception], ...] = (CommandError, MigrateError, psycopg.Error, OSError)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; 0 well, 1 a problem found, 2 a wrong argument or setting."""
+    args, rest = parser().parse_known_args(argv)
+    command: Command = args.command
+    if rest and command is not _psql:
+        parser().error(f"unrecognized arguments: {' '.join(rest)}")
+    args.rest = rest
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        signal.signal(number, _leave)
+    try:
+        return command(args, load())
+    except SettingsError as error:
+        print(f"parley: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (*ERRORS, *_embedded_errors()) as error:
+        print(f"parley: {str(error).strip() or type(error).__name__}", file=sys.stderr)
+        return 1
+
+
+def parser() -> argparse.ArgumentParser:
+    """Declare every command."""
+    top = argparse.ArgumentParser(prog="parley", description="A messaging backend in PostgreSQL.")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, command: Command, about: str) -> argparse.ArgumentParser:
+        one = commands.add_parser(name, help=about, description=about)
+        one.set_defaults(command=command)
+        return one
+
+    one = add("serve", _serve, "Serve HTTP; without DATABASE_URL on an embedded PostgreSQL.")
+    one.add_argument("--demo", action="store_true", help="with people and conversations to look at")
+
+    one = add("migrate", _migrate, "Apply pending migrations and replace the functions.")
+    what = one.add_mutually_exclusive_group()
+    what.add_argument("--status", action="store_true", help="show what is applied and pending")
+    what.add_argument("--dry-run", action="store_true", help="show what would be done")
+    undo = one.add_subparsers(metavar="rollback").add_parser("rollback", help="undo migrations")
+    undo.set_defaults(command=_rollback)
+    far = undo.add_mutually_exclusive_group()
+    far.add_argument("--steps", type=_positive, default=1, metavar="N", help="how many (1)")
+    far.add_argument("--to", metavar="ID", help="undo everything after this migration")
+    undo.add_argument("--yes", action="store_true", help="do not ask")
+
+    add("doctor", _doctor, "Find what is wrong with the database or the settings, and the fix.")
+
+    one = add("token", _token, "Print a token for a user.")
+    one.add_argument("--user", type=uuid.UUID, required=True, metavar="ID")
+    one.add_argument("--service", action="store_true", help="one that may act for anybody")
+    one.add_argument("--expires", type=_positive, default=DAY, metavar="SECONDS")
+
+    add("dsn", _dsn, "Print the connection string in use, for psql.")
+    add("psql", _psql, "Open psql on the database in use; it gets all other arguments.")
+
+    replay.add_arguments(add("replay", replay.run, "Feed a real chat log through the HTTP API."))
+    add("invariants", _invariants, "Check what must always hold; status 1 when it does not.")
+    add("seed", _seed, "Add demo people and conversations; a second time adds nothing.")
+    one = add("reset", _reset, "Stop the embedded server and delete its data.")
+    one.add_argument("--yes", action="store_true", help="do not ask")
+    return top
+
+
+@contextlib.contextmanager
+def database(settings: Settings, *, keep: bool = False) -> Iterator[str]:
+    """Yield the address of the database in use; the embedded server runs as long."""
+    if settings.database_url:
+        yield settings.database_url
+    elif sys.platform == "win32":
+        raise SettingsError("the embedded server needs Linux or macOS: set DATABASE_URL")
+    else:
+        with embedded.running(settings.data_dir, keep=keep) as dsn:
+            yield dsn
+
+
+def _serve(args: argparse.Namespace, settings: Settings) -> int:
+    """Serve until told to stop."""
+    settings = with_secret(settings)
+    with _bound(settings) as listener, database(settings) as dsn:
+        if not settings.database_url:
+            _migrator(dsn).migrate()
+        elif not _is_current(dsn):
+            return 1
+        # The application reads the environment, in each worker, and finds what was decided here.
+        os.environ["DATABASE_URL"] = dsn
+        if settings.jwt_secret:
+            os.environ["PARLEY_JWT_SECRET"] = settings.jwt_secret
+        settings = dataclasses.replace(settings, database_url=dsn)
+        if args.demo:
+            _sow(settings)
+        _greet(settings, listener, demo=args.demo)
+        _run(settings, listener)
+    return 0
+
+
+def _run(settings: Settings, listener: socket.socket) -> None:
+    """Run uvicorn on the listener, in this process or in several."""
+    config = uvicorn.Config(
+        "thin_api.app:from_environment",
+        factory=True,
+        workers=settings.workers,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=max(1, round(settings.shutdown_grace)),
+    )
+    with contextlib.suppress(KeyboardInterrupt):
+        if settings.workers > 1:
+            Multiprocess(config, sockets=[listener]).run()
+        else:
+            uvicorn.Server(config).run(sockets=[listener])
+
+
+@contextlib.contextmanager
+def _bound(settings: Settings) -> Iterator[socket.socket]:
+    """Take the address before anything else is started for it."""
+    try:
+        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
+        family, kind, protocol, _, address = found[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        where = f"{settings.host}:{settings.port}"
+        raise CommandError(f"cannot listen on {where}: {error.strerror}") from error
+    with listener:
+        listener.set_inheritable(True)
+        yield listener
+
+
+def _is_current(dsn: str) -> bool:
+    """Say what must be migrated first; a database that is away may still come back."""
+    try:
+        status = Migrator(dsn).status()
+    except psycopg.OperationalError as error:
+        print(f"parley: the database is away: {str(error).splitlines()[0]}", file=sys.stderr)
+        return True
+    if status.pending:
+        print(
+            f"parley: migrations are pending ({', '.join(status.pending)}): run `parley migrate`",
+            file=sys.stderr,
+        )
+    return not status.pending
+
+
+def _greet(settings: Settings, listener: socket.socket, *, demo: bool) -> None:
+    """Print where we are and a first call to paste."""
+    host, port = listener.getsockname()[:2]
+    base = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    command = "parley" if shutil.which("parley") else sys.argv[0]
+    user = str(seed.SOMEBODY) if demo else "USER_ID"
+    print(f"Parley serves {base}   reference: {base}/docs   readiness: {base}/ready")
+    if settings.jwt_secret:
+        print(f"  token=$({command} token --user {user})")
+        print(f'  curl -s {base}/v1/conversations -H "Authorization: Bearer $token"')
+    sys.stdout.flush()
+
+
+def _migrate(args: argparse.Namespace, settings: Settings) -> int:
+    with database(settings) as dsn:
+        migrator = _migrator(dsn)
+        if args.status:
+            status = migrator.status()
+            for state in ("applied", "edited", "pending", "unknown"):
+                for name in getattr(status, state):
+                    print(f"{state:8} {name}")
+            print(f"{len(status.drifted)} functions differ from their files")
+        elif args.dry_run:
+            print(*migrator.plan(), sep="\n")
+        else:
+            migrator.migrate()
+    return 0
+
+
+def _rollback(args: argparse.Namespace, settings: Settings) -> int:
+    with database(settings) as dsn:
+        if not (args.yes or _confirmed("This deletes the data those migrations made room for.")):
+            return 1
+        _migrator(dsn).rollback(steps=args.steps, to=args.to)
+    return 0
+
+
+def _doctor(args: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG001
+    problems = 0
+    with database(settings) as dsn:
+        for name, findings in doctor.examine(settings, dsn):
+            if not findings:
+                print(f"ok       {name}")
+            for finding in findings:
+                print(f"PROBLEM  {name}: {finding.problem}\n    fix: {finding.fix}")
+            problems += len(findings)
+    print(f"{problems} problems" if problems != 1 else "1 problem")
+    return 1 if problems else 0
+
+
+def _token(args: argparse.Namespace, settings: Settings) -> int:
+    settings = with_secret(settings)
+    if not settings.jwt_secret:
+        raise SettingsError("tokens come from the issuer of PARLEY_JWKS_URL; no PARLEY_JWT_SECRET")
+    now = int(time.time())
+    claims = {
+        "sub": str(args.user),
+        "iat": now,
+        "exp": now + args.expires,
+        "role": "service" if args.service else None,
+        "iss": settings.jwt_issuer,
+        "aud": settings.jwt_audience,
+    }
+    given = {name: value for name, value in claims.items() if value is not None}
+    print(jwt.encode(given, settings.jwt_secret, algorithm="HS256"))
+    return 0
+
+
+def _dsn(args: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG001
+    was_running = bool(settings.database_url or embedded.status(settings.data_dir))
+    with database(settings, keep=True) as dsn:
+        print(dsn)
+    if not was_running:
+        print(
+            "started the embedded server; the next command that uses it stops it", file=sys.stderr
+        )
+    return 0
+
+
+def _psql(args: argparse.Namespace, settings: Settings) -> int:
+    with database(settings) as dsn:
+        program = shutil.which("psql")
+        if not program and sys.platform != "win32":
+            program = str(embedded.PROGRAMS / "bin" / "psql")
+        # Ctrl-C is psql's while it runs: it cancels a query, not the server behind it.
+        previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            return subprocess.run([program or "psql", dsn, *args.rest], check=False).returncode
+        finally:
+            signal.signal(signal.SIGINT, previous)
+
+
+def _invariants(args: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG001
+    with database(settings) as dsn, doctor.connect(dsn) as connection:
+        found = doctor.violations(connection, settings.database_role)
+    for invariant, conversation, details in found:
+        print(f"{invariant}\t{conversation}\t{details}")
+    print("every invariant holds" if not found else f"{len(found)} violations", file=sys.stderr)
+    return 1 if found else 0
+
+
+def _seed(args: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG001
+    with database(settings) as dsn:
+        if not settings.database_url:
+            _migrator(dsn).migrate()
+        _sow(dataclasses.replace(settings, database_url=dsn))
+    return 0
+
+
+def _reset(args: argparse.Namespace, settings: Settings) -> int:
+    if settings.database_url:
+        raise CommandError(
+            "this is for the embedded server; for DATABASE_URL see sql/uninstall.sql"
+        )
+    if not (args.yes or _confirmed(f"This deletes everything stored in {settings.data_dir}.")):
+        return 1
+    embedded.remove(settings.data_dir)
+    print(f"{settings.data_dir} is empty")
+    return 0
+
+
+def _sow(settings: Settings) -> None:
+    """Add the demo data, showing progress."""
+    steps = tqdm(seed.STEPS, desc="demo data", unit="step", leave=False, dynamic_ncols=True)
+    with seed.connect(settings) as connection:
+        for step in steps:
+            step(connection)
+
+
+def _migrator(dsn: str) -> Migrator:
+    return Migrator(dsn, report=lambda line: print(line, file=sys.stderr))
+
+
+def _confirmed(warning: str) -> bool:
+    """Ask, where there is somebody to answer."""
+    if not sys.stdin.isatty():
+        return True
+    return input(f"{warning} Go on? [y/N] ").strip().lower() in {"y", "yes"}
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
+    """Let every `with` close what it opened, the embedded server too."""
+    raise SystemExit(0 if number == signal.SIGTERM else 128 + number)
+
+
+def _embedded_errors() -> tuple[type[Exception], ...]:
+    return () if sys.platform == "win32" else (embedded.EmbeddedError,)
