@@ -54,6 +54,7 @@ class Settings:
     workers: int = setting(1, "server processes", least=1)
     max_body_bytes: int = setting(1_048_576, "largest request body", least=1)
     shutdown_grace: float = setting(10.0, "seconds running requests get to finish on shutdown")
+    cors_origins: str | None = setting(None, "web origins that may call, between commas, or *")
     log: Literal["debug", "info", "warning", "error"] = setting("info", "least level logged")
     log_format: Literal["auto", "json", "console"] = setting(
         "auto", "log lines; auto: console on a terminal, else json"

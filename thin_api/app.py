@@ -1,0 +1,224 @@
+"""The ASGI application: routes, middleware, exception handlers, life and death."""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator, Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter
+
+import orjson
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from thin_api import errors, logs, metrics, openapi, pages, rpc, settings
+from thin_api.auth import Authenticator
+from thin_api.batch import Sender
+from thin_api.db import Database, Refused
+from thin_api.endpoints import Endpoint, Services
+from thin_api.errors import Cause, Failure
+from thin_api.exchange import JSON_HEADERS, Disconnected, Exchange, exchange_of
+from thin_api.routes import OPERATIONS
+from thin_api.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+POOL_SAMPLING = 1.0
+POSTGREST_CODES = {"unauthenticated": "PGRST301", "too_large": "PT413"}
+
+
+def from_environment() -> ASGIApp:
+    """Make the application of a worker process."""
+    values = settings.with_secret(settings.load())
+    logs.configure(values)
+    return create_app(values)
+
+
+def create_app(values: Settings) -> ASGIApp:
+    """Make the application."""
+    database = Database(values)
+    services = Services(values, database, Authenticator(values), Sender(database))
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        await database.open()
+        sampling = asyncio.create_task(_sample_pool(database))
+        yield
+        sampling.cancel()
+        await services.authenticator.close()
+        await database.close()
+        log.info("stopped")
+
+    return Observed(
+        Starlette(
+            routes=routes(services),
+            middleware=list(_middleware(values)),
+            exception_handlers={
+                Failure: _on_failure,
+                Refused: _on_refused,
+                Disconnected: _on_disconnect,
+                HTTPException: _on_http_exception,
+                Exception: _on_bug,
+            },
+            lifespan=lifespan,
+        )
+    )
+
+
+def routes(services: Services) -> Sequence[Route]:
+    """List the routes; the table's come first because they are called most."""
+    by_path = attrgetter("path")
+    paths = list(dict.fromkeys(operation.path for operation in OPERATIONS))
+    operations = sorted(OPERATIONS, key=lambda operation: paths.index(operation.path))
+    return [
+        *(
+            Route(path, Endpoint(path, list(group), services))
+            for path, group in groupby(operations, by_path)
+        ),
+        *(Route(path, rpc.RpcEndpoint(path, services)) for path in RPC_PATHS),
+        *(Route(page.path, page) for page in pages.pages(services)),
+        Route(openapi.PATH, openapi.OpenApi(services)),
+    ]
+
+
+RPC_PATHS = ("/rpc/{function}", "/rest/v1/rpc/{function}")
+
+
+class Observed:
+    """The outermost layer: gives each request its exchange, counts it, writes its log line."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on and say what became of it."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        exchange = scope["exchange"] = Exchange(scope, receive, send)
+        metrics.IN_FLIGHT.inc()
+        try:
+            await self.app(scope, receive, exchange.send)
+        except Exception:  # noqa: S110 - answered and logged; uvicorn would print content
+            pass
+        finally:
+            metrics.IN_FLIGHT.dec()
+            _observe(exchange)
+
+
+def _observe(exchange: Exchange) -> None:
+    seconds = exchange.seconds
+    metrics.observe_request(exchange.method, exchange.route, exchange.status, seconds)
+    log.info(
+        "request",
+        request_id=exchange.request_id.decode(),
+        method=exchange.method,
+        route=exchange.route,
+        status=exchange.status,
+        ms=round(seconds * 1000, 2),
+        user_id=exchange.user_id,
+        function=exchange.function,
+    )
+
+
+def _middleware(values: Settings) -> Iterator[Middleware]:
+    origins = [origin.strip() for origin in (values.cors_origins or "").split(",")]
+    if any(origins):
+        yield Middleware(
+            CORSMiddleware,
+            allow_origins=[origin for origin in origins if origin],
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["*"],
+            expose_headers=["X-Request-Id", "Retry-After", "Proxy-Status"],
+            max_age=3600,
+        )
+
+
+async def _sample_pool(database: Database) -> None:
+    while True:
+        metrics.observe_pool(database.pool)
+        await asyncio.sleep(POOL_SAMPLING)
+
+
+async def _on_failure(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Failure)  # noqa: S101 - Starlette's type for handlers is wider
+    return _answer(exchange_of(request.scope), error)
+
+
+async def _on_refused(request: Request, error: Exception) -> Response:
+    """Tell the caller what the database told us, in the words of the surface used."""
+    assert isinstance(error, Refused)  # noqa: S101
+    exchange = exchange_of(request.scope)
+    postgrest = exchange.dialect == rpc.DIALECT
+    if error.cause is Cause.RAISED:
+        return _answer(exchange, _raised(error))
+    if error.cause is Cause.ARGUMENT:
+        code = error.sqlstate if postgrest else None
+        return _answer(exchange, Failure("validation_error", error.message, code=code))
+    if postgrest:
+        return _answer(exchange, Failure("permission_denied", error.message, code=error.sqlstate))
+    return await _on_bug(request, error)
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    exchange = exchange_of(request.scope)
+    if error.status_code == 404:
+        return _answer(exchange, Failure("not_found", "there is nothing at this path"))
+    return _answer(exchange, Failure("unsupported", error.detail, status=error.status_code))
+
+
+async def _on_disconnect(_request: Request, _error: Exception) -> Response:
+    return Response(status_code=499)  # for the log: nobody is there to read it
+
+
+async def _on_bug(request: Request, error: Exception) -> Response:
+    exchange = exchange_of(request.scope)
+    error_id = secrets.token_hex(8)
+    log.error(
+        "bug",
+        error_id=error_id,
+        request_id=exchange.request_id.decode(),
+        route=exchange.route,
+        function=exchange.function,
+        sqlstate=getattr(error, "sqlstate", None),
+        stack=logs.stack(error),
+    )
+    return _answer(exchange, errors.internal(error_id))
+
+
+def _raised(error: Refused) -> Failure:
+    """Read what api.must raised: SQLSTATE PTnnn, the refusal as its detail."""
+    status = int(error.sqlstate[2:]) if error.sqlstate[2:].isdigit() else 500
+    try:
+        refusal = orjson.loads(error.details or "")
+    except ValueError:
+        refusal = None
+    if not isinstance(refusal, dict):
+        refusal = {}
+    return Failure(
+        str(refusal.get("error", "validation_error")),
+        error.message,
+        details=refusal.get("details", error.details),
+        hint=error.hint,
+        status=status if 400 <= status < 600 else 500,
+        code=error.sqlstate,
+    )
+
+
+def _answer(exchange: Exchange, failure: Failure) -> Response:
+    if exchange.dialect == rpc.DIALECT:
+        failure.code = POSTGREST_CODES.get(failure.error, failure.code)
+    headers = [*JSON_HEADERS, *failure.headers]
+    if exchange.dialect == rpc.DIALECT:
+        headers.append((b"proxy-status", f"PostgREST; error={failure.code}".encode()))
+    response = Response(failure.body(), failure.status)
+    response.raw_headers = [(b"content-length", str(len(response.body)).encode()), *headers]
+    return response

@@ -1,0 +1,88 @@
+"""Prometheus metrics, one figure for all worker processes."""
+
+import os
+from pathlib import Path
+
+import psutil
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    multiprocess,
+)
+
+from thin_api.pool import Pool
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+REQUESTS = Counter("parley_http_requests_total", "Requests answered", ("method", "route", "status"))
+SECONDS = Histogram(
+    "parley_http_request_seconds",
+    "Time from a request's first byte to the end of its answer",
+    ("method", "route"),
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+IN_FLIGHT = Gauge(
+    "parley_http_requests_in_flight", "Requests being answered", multiprocess_mode="livesum"
+)
+RETRIES = Counter("parley_database_retries_total", "Database calls sent again", ("reason",))
+BATCHES = Histogram(
+    "parley_send_batch_messages",
+    "Messages that went to the database in one call",
+    buckets=(1, 2, 5, 10, 20, 50, 100),
+)
+POOL = {
+    state: Gauge(f"parley_pool_{state}", meaning, multiprocess_mode="livesum")
+    for state, meaning in {
+        "size": "Database connections allowed",
+        "open": "Database connections open",
+        "busy": "Database connections in use",
+        "waiting": "Requests waiting for a database connection",
+    }.items()
+}
+
+
+def observe_request(method: str, route: str, status: int, seconds: float) -> None:
+    """Count one answered request."""
+    key = (method, route, status)
+    known = _children.get(key)
+    if known is None:
+        known = _children[key] = (
+            REQUESTS.labels(method, route, str(status)),
+            SECONDS.labels(method, route),
+        )
+    known[0].inc()
+    known[1].observe(seconds)
+
+
+def observe_pool(pool: Pool) -> None:
+    """Take the pool's figures of this moment."""
+    for state, gauge in POOL.items():
+        gauge.set(getattr(pool, state))
+
+
+def render() -> bytes:
+    """Write the exposition text; with several workers, their sum."""
+    directory = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if directory is None:
+        return generate_latest(REGISTRY)
+    forget_dead_workers(directory)
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry, path=directory)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)
+
+
+def forget_dead_workers(directory: str) -> None:
+    """Drop the gauges of workers that ended without saying so."""
+    for file in Path(directory).glob("gauge_live*_*.db"):
+        pid = int(file.stem.rpartition("_")[2])
+        if not psutil.pid_exists(pid):
+            multiprocess.mark_process_dead(pid, path=directory)  # type: ignore[no-untyped-call]
+
+
+# Looking a label set up costs more than counting; routes, methods and statuses are few.
+_children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}

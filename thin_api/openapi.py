@@ -1,0 +1,410 @@
+"""OpenAPI 3.1, made from the route table, the functions and the error codes."""
+
+import re
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import orjson
+from starlette.types import Receive, Scope, Send
+
+from thin_api import pages
+from thin_api.db import Argument, Catalogue, Function
+from thin_api.endpoints import Services, answer_other_method
+from thin_api.exchange import exchange_of
+from thin_api.routes import OPERATIONS, Operation
+
+PATH = "/openapi.json"
+Schema = Mapping[str, Any]
+Codes = Mapping[str, Sequence[str]]
+
+DESCRIPTION = """\
+Every call is one PostgreSQL function. A success is `{"success": true, ...}`, a refusal \
+`{"success": false, "error": <code>, ...}` with the status of its code. Send \
+`Authorization: Bearer <JWT>`; its `sub` is the user. Calls that create something take a key of \
+yours (`client_message_id`, `client_key`): sent again with it, they answer with the first result \
+and `"duplicate": true`.\
+"""
+EVERYWHERE = ("validation_error", "unauthenticated", "internal_error", "unavailable")
+WITH_BODY = ("too_large",)
+
+UUID: Schema = {"type": "string", "format": "uuid"}
+TIME: Schema = {"type": "string", "format": "date-time"}
+TYPES: Mapping[str, Schema] = {
+    "uuid": UUID,
+    "text": {"type": "string"},
+    "boolean": {"type": "boolean"},
+    "integer": {"type": "integer", "format": "int32"},
+    "bigint": {"type": "integer", "format": "int64"},
+    "timestamp with time zone": TIME,
+    "uuid[]": {"type": "array", "items": UUID},
+    "jsonb": {},
+}
+EXAMPLES: Mapping[str, Any] = {
+    "p_client_key": "8c1f4b1e",
+    "p_client_message_id": "3f9d2a70",
+    "p_content": "Hello!",
+    "p_display_name": "Ada",
+    "p_emoji": "\N{THUMBS UP SIGN}",
+    "p_initial_message": "Hello!",
+    "p_kind": "group",
+    "p_limit": 50,
+    "p_metadata": {"colour": "green"},
+    "p_query": "hello",
+    "p_role": "admin",
+    "p_seq": 1,
+    "p_title": "Weekend",
+    "p_type": "text",
+}
+EXAMPLE_ID = "018f2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b"
+
+
+def _object(properties: Mapping[str, Any], required: Sequence[str] | None = None) -> Schema:
+    names = list(properties) if required is None else list(required)
+    return {"type": "object", "properties": properties, "required": names}
+
+
+def _nullable(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _list(name: str) -> Schema:
+    return {"type": "array", "items": _ref(name)}
+
+
+TEXT: Schema = {"type": "string"}
+NUMBER: Schema = {"type": "integer"}
+SCHEMAS: Mapping[str, Schema] = {
+    "Message": _object(
+        {
+            "id": UUID,
+            "conversation_id": UUID,
+            "seq": NUMBER,
+            "sender_id": _nullable(UUID),
+            "sender_name": _nullable(TEXT),
+            "source": {"enum": ["person", "contact", "bot", "automation", "system"]},
+            "type": TEXT,
+            "content": _nullable(TEXT),
+            "metadata": {},
+            "reply_to_id": _nullable(UUID),
+            "client_message_id": _nullable(TEXT),
+            "created_at": TIME,
+            "edited_at": _nullable(TIME),
+            "deleted_at": _nullable(TIME),
+            "reactions": {"type": "array"},
+        }
+    ),
+    "Conversation": _object(
+        {
+            "conversation_id": UUID,
+            "kind": {"enum": ["direct", "group", "help", "inbox", "assistant"]},
+            "title": _nullable(TEXT),
+            "canonical_key": _nullable(TEXT),
+            "metadata": {},
+            "created_by": _nullable(UUID),
+            "created_at": TIME,
+            "closed_at": _nullable(TIME),
+            "history": {"enum": ["all", "joined"]},
+            "last_seq": NUMBER,
+            "last_message_at": _nullable(TIME),
+            "member_count": NUMBER,
+        }
+    ),
+    "User": _object(
+        {
+            "user_id": UUID,
+            "tenant_id": UUID,
+            "display_name": TEXT,
+            "kind": {"enum": ["person", "bot", "contact"]},
+            "external_id": _nullable(TEXT),
+            "email": _nullable(TEXT),
+            "created_at": TIME,
+            "deactivated_at": _nullable(TIME),
+        }
+    ),
+    "Refusal": _object(
+        {
+            "success": {"const": False},
+            "error": TEXT,
+            "code": TEXT,
+            "message": TEXT,
+            "details": {},
+            "hint": _nullable(TEXT),
+        }
+    ),
+}
+# What a function's result holds, beside success.
+RETURNS: Mapping[str, str] = {
+    "add_members_atomic": "message affected_count",
+    "add_reaction_atomic": "message",
+    "change_member_role_atomic": "message",
+    "close_conversation_atomic": "conversation",
+    "create_conversation_atomic": "conversation_id conversation message",
+    "create_help_request_atomic": "help_request_id help_request",
+    "delete_message_atomic": "message",
+    "edit_message_atomic": "message",
+    "get_conversation": "conversation",
+    "get_message_status": "message_id",
+    "get_user": "user",
+    "list_changes": "changes last_seq has_more reset",
+    "list_conversations": "conversations has_more next_before",
+    "list_members": "members has_more",
+    "list_messages": "messages last_seq has_more",
+    "mark_delivered_atomic": "delivered_seq",
+    "mark_read_atomic": "read_seq unread_count",
+    "remove_member_atomic": "message affected_count",
+    "remove_reaction_atomic": "message",
+    "reopen_conversation_atomic": "conversation",
+    "search_messages": "messages",
+    "send_message_atomic": "message",
+    "update_conversation_atomic": "conversation",
+    "upsert_user_atomic": "user_id user created",
+}
+RESULTS: Mapping[str, Schema] = {
+    "affected_count": NUMBER,
+    "changes": {"type": "array", "items": {"type": "object"}},
+    "conversation": _ref("Conversation"),
+    "conversation_id": UUID,
+    "conversations": _list("Conversation"),
+    "created": {"type": "boolean"},
+    "delivered_seq": NUMBER,
+    "has_more": {"type": "boolean"},
+    "help_request": {"type": "object"},
+    "help_request_id": UUID,
+    "last_seq": NUMBER,
+    "members": {"type": "array", "items": {"type": "object"}},
+    "message": _nullable(_ref("Message")),
+    "message_id": UUID,
+    "messages": _list("Message"),
+    "next_before": _nullable(TEXT),
+    "read_seq": NUMBER,
+    "reset": {"type": "boolean"},
+    "unread_count": NUMBER,
+    "user": _ref("User"),
+    "user_id": UUID,
+}
+
+
+class OpenApi:
+    """`/openapi.json`, as an ASGI application."""
+
+    def __init__(self, services: Services) -> None:
+        self._database = services.database
+        self._made_for: Catalogue | None = None
+        self._document = b""
+
+    async def __call__(self, scope: Scope, _receive: Receive, _send: Send) -> None:
+        """Answer one request."""
+        exchange = exchange_of(scope)
+        exchange.route = PATH
+        if exchange.method not in ("GET", "HEAD"):
+            await answer_other_method(exchange, pages.ALLOW)
+            return
+        catalogue = self._database.catalogue
+        if self._made_for is not catalogue:
+            codes = await self._database.error_sources()
+            self._document = orjson.dumps(document(catalogue, codes))
+            self._made_for = catalogue
+        await exchange.answer(200, self._document)
+
+
+def document(catalogue: Catalogue, codes: Codes) -> Schema:
+    """Make the whole document."""
+    paths: dict[str, Any] = {}
+    for operation in OPERATIONS:
+        function = catalogue.functions.get(operation.function)
+        if function is not None:
+            methods = paths.setdefault(operation.path, {})
+            methods[operation.method.lower()] = _route(operation, function, catalogue, codes)
+    for function in catalogue.functions.values():
+        paths[f"/rpc/{function.name}"] = _rpc(function, catalogue, codes)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Parley", "version": version("parley"), "description": DESCRIPTION},
+        "servers": [{"url": "/"}],
+        "security": [{"token": []}],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+            },
+            "schemas": SCHEMAS,
+        },
+        "x-error-codes": [
+            {
+                "code": one.code,
+                "status": one.http_status,
+                "retryable": one.retryable,
+                "meaning": one.meaning,
+            }
+            for one in sorted(
+                catalogue.error_codes.values(), key=lambda one: (one.http_status, one.code)
+            )
+        ],
+    }
+
+
+def _route(operation: Operation, function: Function, catalogue: Catalogue, codes: Codes) -> Schema:
+    described: dict[str, Any] = {
+        "operationId": _operation_id(operation),
+        "summary": function.comment,
+        "tags": [operation.path.split("/")[2 if operation.path.startswith("/v1") else 3]],
+        "parameters": [
+            *(_parameter("path", function, f, a) for f, a in operation.path_fields.items()),
+            *(_parameter("query", function, f, a) for f, a in operation.query_fields.items()),
+            ACTOR,
+        ],
+        "responses": {
+            **_successes(operation),
+            **_refusals(
+                [
+                    *codes.get(function.name, ()),
+                    *(WITH_BODY if operation.body else ()),
+                    *(("permission_denied",) if operation.service else ()),
+                ],
+                catalogue,
+            ),
+        },
+        "x-function": function.name,
+        "x-service": operation.service,
+    }
+    if operation.body:
+        fields = operation.body_fields
+        known = function.arguments
+        described["requestBody"] = _body(
+            {field: known[argument] for field, argument in fields.items()}
+        )
+    return described
+
+
+def _operation_id(operation: Operation) -> str:
+    words = re.findall(r"\w+", operation.path)
+    return "_".join([operation.method.lower(), *words])
+
+
+def _rpc(function: Function, catalogue: Catalogue, codes: Codes) -> Schema:
+    described: dict[str, Any] = {
+        "operationId": f"rpc_{function.name}",
+        "summary": function.comment,
+        "tags": ["rpc"],
+        "parameters": [ACTOR],
+        "requestBody": _body(dict(function.arguments)),
+        "responses": {
+            "200": _response("The function's result."),
+            "201": _response("The function's result, when something was created."),
+            **_refusals(
+                [
+                    *codes.get(function.name, ()),
+                    *WITH_BODY,
+                    "not_found",
+                    *(() if function.open_to_users else ("permission_denied",)),
+                ],
+                catalogue,
+            ),
+        },
+        "x-function": function.name,
+        "x-service": not function.open_to_users,
+    }
+    if function.returns == "void":
+        described["responses"]["204"] = {"description": "Done; there is no result."}
+    return {"post": described}
+
+
+ACTOR: Schema = {
+    "name": "X-Actor-Id",
+    "in": "header",
+    "required": False,
+    "description": "Whom a service token acts for.",
+    "schema": UUID,
+}
+
+
+def _parameter(place: str, function: Function, field: str, argument: str) -> Schema:
+    known = function.arguments[argument]
+    return {
+        "name": field,
+        "in": place,
+        "required": place == "path" or known.required,
+        "schema": _type(known),
+        "example": _example(known),
+    }
+
+
+def _body(fields: Mapping[str, Argument]) -> Schema:
+    required = [field for field, argument in fields.items() if argument.required]
+    schema: dict[str, Any] = {
+        "type": "object",
+        "properties": {
+            field: _type(argument) if argument.required else _optional(argument)
+            for field, argument in fields.items()
+        },
+        "additionalProperties": False,
+    }
+    if required:
+        schema["required"] = required
+    example = {field: _example(argument) for field, argument in fields.items()}
+    return {
+        "required": bool(required),
+        "content": {"application/json": {"schema": schema, "example": example}},
+    }
+
+
+def _type(argument: Argument) -> Schema:
+    return TYPES.get(argument.type, {})
+
+
+def _optional(argument: Argument) -> Schema:
+    schema = _type(argument)
+    return {**schema, "type": [schema["type"], "null"]} if "type" in schema else schema
+
+
+def _example(argument: Argument) -> Any:
+    if argument.type == "uuid":
+        return EXAMPLE_ID
+    if argument.type == "uuid[]":
+        return [EXAMPLE_ID]
+    fallback: Mapping[str, Any] = {
+        "boolean": True,
+        "integer": 1,
+        "bigint": 1,
+        "jsonb": {},
+        "timestamp with time zone": "2026-01-31T12:00:00Z",
+    }
+    return EXAMPLES.get(argument.name, fallback.get(argument.type, "text"))
+
+
+def _successes(operation: Operation) -> Schema:
+    names = RETURNS.get(operation.function, "").split()
+    schema = _object({"success": {"const": True}, **{n: RESULTS[n] for n in names}}, ["success"])
+    if operation.status == 201:
+        return {
+            "201": _response("Created.", schema),
+            "200": _response("It was there already; this is the first result.", schema),
+        }
+    return {"200": _response("Done.", schema)}
+
+
+def _refusals(found: Sequence[str], catalogue: Catalogue) -> Schema:
+    known = catalogue.error_codes
+    by_status: dict[str, list[str]] = {}
+    for code in sorted({*found, *EVERYWHERE} & known.keys()):
+        by_status.setdefault(str(known[code].http_status), []).append(code)
+    return {
+        status: {
+            **_response(
+                "; ".join(f"`{code}`: {known[code].meaning}" for code in codes),
+                {"allOf": [_ref("Refusal"), {"properties": {"error": {"enum": codes}}}]},
+            ),
+            "x-codes": codes,
+        }
+        for status, codes in sorted(by_status.items())
+    }
+
+
+def _response(description: str, schema: Schema | None = None) -> Schema:
+    content = {"schema": schema if schema is not None else {}}
+    return {"description": description, "content": {"application/json": content}}
