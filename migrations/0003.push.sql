@@ -22,7 +22,7 @@ comment on column chat.outbox.excluded_user_ids is 'Members who get a skip inste
 comment on column chat.outbox.created_at is 'When it was written.';
 
 create unlogged table chat.listeners (
-    lock_key    bigint not null generated always as identity,
+    lock_key    integer not null generated always as identity,
     backend_pid integer not null,
     attached_at timestamptz not null default clock_timestamp(),
     constraint listeners_pkey primary key (lock_key)

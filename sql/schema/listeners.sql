@@ -1,6 +1,6 @@
 -- Listeners: who reads the outbox. A writer rings the bell only for those that sleep.
 create unlogged table chat.listeners (
-    lock_key    bigint not null generated always as identity,
+    lock_key    integer not null generated always as identity,
     backend_pid integer not null,
     attached_at timestamptz not null default clock_timestamp(),
     constraint listeners_pkey primary key (lock_key)
