@@ -37,7 +37,7 @@ class CommandError(RuntimeError):
     """A command cannot do what it was asked; the message says why."""
 
 
-ERRORS: tuple[type[Exception], ...] = (CommandError, MigrateError, psycopg.Error, OSError)
+ERRORS: tuple[type[Exception], ...] = (CommandError, MigrateError, OSError)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,6 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except psycopg.Error as error:
+        print(f"parley: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
     except (*ERRORS, *_embedded_errors()) as error:
         print(f"parley: {str(error).strip() or type(error).__name__}", file=sys.stderr)
