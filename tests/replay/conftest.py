@@ -1,9 +1,18 @@
-"""The logs of these tests: excerpts kept here, and the whole ones where the corpus is present."""
+"""The logs of these tests, and a server to replay them to."""
 
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
+
+from tests.support import Connection, connect, violations, wait_for
+from thin_api.app import create_app
+from thin_api.settings import Settings
 
 EXCERPTS = sorted(Path(__file__).with_name("data").glob("*.raw.txt"))
 CORPUS = Path(__file__).parents[2].parent / "shared" / "corpus" / "ubuntu-irc"
@@ -26,8 +35,58 @@ def log(request: pytest.FixtureRequest) -> Path:
     return path
 
 
+@pytest.fixture(params=_named("excerpt", EXCERPTS))
+def excerpt(request: pytest.FixtureRequest) -> Path:
+    """Return each excerpt in turn."""
+    path: Path = request.param
+    return path
+
+
 @pytest.fixture(params=[pytest.param(WHOLE_LOGS, id="corpus") if WHOLE_LOGS else ABSENT])
 def whole_logs(request: pytest.FixtureRequest) -> list[Path]:
     """Return the whole logs, all at once."""
     paths: list[Path] = request.param
     return paths
+
+
+@dataclass
+class Served:
+    """A server with a database of its own."""
+
+    url: str
+    settings: Settings
+    connection: Connection
+
+
+@pytest.fixture
+def parley(fresh_database: str) -> Iterator[Served]:
+    """Serve a fresh database; nothing may break an invariant."""
+    settings = Settings(
+        database_url=fresh_database, jwt_secret="a secret of these tests, long enough", log="error"
+    )
+    server = uvicorn.Server(uvicorn.Config(create_app(settings), log_config=None, access_log=False))
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        wait_for(lambda: server.started or not thread.is_alive(), "the server")
+        with connect(fresh_database, None) as connection:
+            yield Served(f"http://127.0.0.1:{port}", replace(settings, port=port), connection)
+            assert violations(connection) == []
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+
+
+@pytest.fixture
+def write_log(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that writes a log of the given lines."""
+
+    def write(*lines: str, name: str = "made") -> Path:
+        path = tmp_path / f"{name}.raw.txt"
+        path.write_bytes("".join(f"{line}\n" for line in lines).encode(errors="surrogateescape"))
+        return path
+
+    return write

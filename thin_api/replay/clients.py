@@ -1,6 +1,7 @@
 """The HTTP side of a replay: many clients, each with a connection of its own."""
 
 import asyncio
+import functools
 import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -115,7 +116,7 @@ def _body(request: str, response: httpx.Response) -> dict[str, Any]:
 @asynccontextmanager
 async def connect(base_url: str, count: int) -> AsyncIterator[list[Client]]:
     """Open `count` clients of a server."""
-    tls = ssl.create_default_context()
+    tls = _tls()
     limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=4.0)
     async with AsyncExitStack() as stack:
         yield [
@@ -126,3 +127,9 @@ async def connect(base_url: str, count: int) -> AsyncIterator[list[Client]]:
             )
             for _ in range(count)
         ]
+
+
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    """Read the certificates of this machine once, not for every client."""
+    return ssl.create_default_context()

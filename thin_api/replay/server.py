@@ -18,7 +18,8 @@ POLL = 0.1
 @asynccontextmanager
 async def find_server(base_url: str | None, settings: Settings) -> AsyncIterator[str]:
     """Yield the address of a server; one of our own stops when we leave."""
-    running = f"http://{settings.host}:{settings.port}"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    running = f"http://{host}:{settings.port}"
     if base_url:
         yield base_url
     elif await _says_yes(f"{running}/health"):
