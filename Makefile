@@ -32,9 +32,13 @@ lint: $(VENV)/installed ## Check style, types, layers and migrations
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/squawk migrations/*.sql
+	@$(BIN)/python docs/generate.py --check
 
 format: $(VENV)/installed ## Format the Python code
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+docs: $(VENV)/installed ## Write the reference and tables made from the sources
+	@$(BIN)/python docs/generate.py
 
 check: lint test ## Everything CI runs on the embedded server
 

@@ -1,38 +1,53 @@
-"""Write docs/reference.md and README's table and docs/settings.md, or check them.
+"""Write docs/reference.md, docs/settings.md and README's function table, or check them.
 
 python docs/generate.py           # write
-python docs/generate.py --check   # exit 1 if either is stale
+python docs/generate.py --check   # exit 1 if any is stale
 """
 
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from thin_api import settings
 
 ROOT = Path(__file__).resolve().parent.parent
+API = ROOT / "functions" / "api"
 REFERENCE = ROOT / "docs" / "reference.md"
 SETTINGS = ROOT / "docs" / "settings.md"
 README = ROOT / "README.md"
-GROUPS = {
-    "people": "People",
-    "conversations": "Conversations",
-    "members": "Members",
-    "messages": "Messages",
-    "flags": "Feature flags",
-    "push": "Push",
-    "operations": "Operations",
-}
+GROUPS = ("people", "conversations", "members", "messages", "flags", "push", "operations")
 FIELDS = ("Takes", "Returns", "Locks", "Writes", "Retry", "Rule", "Cost", "Raises", "Fails")
+
+HEADER = re.compile(r"((?:--.*\n)+)")
+FUNCTION = re.compile(
+    r"create or replace function api\.(\w+)\((.*?)\)\s*returns (.*?)\nlanguage", re.DOTALL
+)
+COMMENT = re.compile(r"comment on function api\.\w+ is\s+'((?:[^']|'')+)'")
+CODE = re.compile(r"\('(\w+)',\s+(\d+),\s+(true|false),\s+'((?:[^']|'')+)'\)")
+
+INTRODUCTION = """\
+# Reference
+
+Generated from the SQL files by `make docs`; do not edit. How results and refusals look:
+[architecture.md](architecture.md#results). Arguments are named; `p_actor_id` null means whoever
+the token is for.
+"""
+SETTINGS_INTRODUCTION = """\
+# Settings
+
+Generated from `thin_api/settings.py` by `make docs`; do not edit. Environment variables; values
+are trimmed, a boolean is true, false, 1, 0, yes, no, on or off.
+"""
 
 
 @dataclass(frozen=True)
 class Function:
     """One api function, as its file tells it."""
 
-    name: str
     group: str
+    name: str
     summary: str
     signature: str
     fields: dict[str, str]
@@ -41,120 +56,83 @@ class Function:
 def parse(path: Path) -> Function:
     """Read a function file: the header's fields, the signature, the comment."""
     text = path.read_text()
-    name = path.stem
-    header = [line[3:] for line in re.match(r"(?:--.*\n)+", text)[0].splitlines()]
+    header, function, comment = HEADER.match(text), FUNCTION.search(text), COMMENT.search(text)
+    if not (header and function and comment):
+        raise ValueError(f"{path} lacks a header, a function or a comment")
+    name, arguments, returns = (re.sub(r"\s+", " ", part).strip() for part in function.groups())
+    return Function(
+        group=path.parent.name,
+        name=name,
+        summary=comment[1].replace("''", "'"),
+        signature=f"api.{name}({arguments}) returns {returns}",
+        fields=header_fields(header[1].splitlines()),
+    )
+
+
+def header_fields(lines: Sequence[str]) -> dict[str, str]:
+    """Collect what the header says under each of its fields."""
     fields: dict[str, str] = {}
     current = ""
-    for line in header:
-        field = next((f for f in FIELDS if re.match(rf"{f}\s", line)), None)
-        if field:
-            current = field
-            fields[field] = line[len(field) :].strip()
+    for line in (line.removeprefix("--").removeprefix(" ") for line in lines):
+        word = line.partition(" ")[0]
+        if word in FIELDS:
+            current = word
+            fields[word] = line.removeprefix(word).strip()
         elif current and line.startswith("  "):
             fields[current] += " " + line.strip()
-    arguments = re.search(rf"function api\.{name}\((.*?)\)\s*returns (.*?)\nlanguage", text, re.S)
-    assert arguments, f"{path} has no function api.{name}"
-    listed = [re.sub(r"\s+", " ", a.strip()) for a in arguments[1].split(",") if a.strip()]
-    returns = re.sub(r"\s+", " ", arguments[2])
-    summary = re.search(rf"comment on function api\.{name} is\s+'((?:[^']|'')+)'", text)
-    assert summary, f"{path} has no comment"
-    return Function(
-        name=name,
-        group=path.parent.name,
-        summary=summary[1].replace("''", "'"),
-        signature=f"{name}({', '.join(listed)}) returns {returns}",
-        fields=fields,
-    )
+    return fields
 
 
 def functions() -> list[Function]:
     """Every api function, by group and name."""
-    found = [
-        parse(path)
-        for path in sorted((ROOT / "functions" / "api").glob("*/*.sql"))
-        if "create or replace function" in path.read_text()
-    ]
-    return sorted(found, key=lambda f: (list(GROUPS).index(f.group), f.name))
+    found = [parse(path) for path in API.glob("*/*.sql") if FUNCTION.search(path.read_text())]
+    return sorted(found, key=lambda f: (GROUPS.index(f.group), f.name))
 
 
-def error_codes() -> list[tuple[str, str, str, str]]:
-    """The catalogue: code, status, retryable, meaning."""
-    text = (ROOT / "functions" / "api" / "error_codes.sql").read_text()
-    return [
-        (code, status, retryable, meaning.replace("''", "'"))
-        for code, status, retryable, meaning in re.findall(
-            r"\('(\w+)',\s+(\d+),\s+(true|false),\s+'((?:[^']|'')+)'\)", text
-        )
-    ]
+def function_entry(function: Function) -> str:
+    """Write one function's part of the reference."""
+    fields = "\n".join(f"- **{field}**: {text}" for field, text in function.fields.items())
+    return (
+        f"### {function.name}\n\n{function.summary}\n\n"
+        f"```sql\n{function.signature}\n```\n\n{fields}\n"
+    )
 
 
 def reference() -> str:
-    """The text of docs/reference.md."""
-    out = [
-        "# Reference",
-        "",
-        "Generated from the SQL files by `make docs`; do not edit. How results and refusals look:",
-        "[architecture.md](architecture.md#results). Every argument is named; `p_actor_id` null means whoever the",
-        "token is for.",
-        "",
-    ]
-    for group, title in GROUPS.items():
-        out += [f"## {title}", ""]
-        for function in functions():
-            if function.group != group:
-                continue
-            out += [
-                f"### {function.name}",
-                "",
-                function.summary,
-                "",
-                "```sql",
-                f"api.{function.signature}",
-                "```",
-                "",
-            ]
-            out += [f"- **{field}**: {text}" for field, text in function.fields.items()]
-            out += [""]
-    out += [
-        "## Error codes",
-        "",
-        "| code | HTTP status | retry may help | meaning |",
-        "|---|---|---|---|",
-    ]
-    out += [
-        f"| `{c}` | {s} | {'yes' if r == 'true' else 'no'} | {m} |" for c, s, r, m in error_codes()
-    ]
-    return "\n".join(out) + "\n"
-
-
-def function_table() -> str:
-    """README's table: one line a function."""
-    out = ["| function | what it does |", "|---|---|"]
-    out += [f"| `{f.name}` | {f.summary} |" for f in functions()]
-    return "\n".join(out)
+    """Write docs/reference.md: functions by group, then the catalogue of codes."""
+    parts = [INTRODUCTION]
+    for group in GROUPS:
+        parts.append(f"## {group.capitalize()}\n")
+        parts += [function_entry(function) for function in functions() if function.group == group]
+    codes = "\n".join(
+        f"| `{code}` | {status} | {'yes' if retryable == 'true' else 'no'} | {meaning} |"
+        for code, status, retryable, meaning in CODE.findall((API / "error_codes.sql").read_text())
+    )
+    parts.append(
+        "## Error codes\n\n"
+        f"| code | HTTP status | retry may help | meaning |\n|---|---|---|---|\n{codes}\n"
+    )
+    return "\n".join(parts)
 
 
 def settings_page() -> str:
-    """The text of docs/settings.md."""
-    out = [
-        "# Settings",
-        "",
-        "Generated from `thin_api/settings.py` by `make docs`; do not edit. Environment variables; values are trimmed.",
-        "",
-        "| name | type | default | meaning |",
-        "|---|---|---|---|",
-    ]
-    for name, kind, default, meaning in settings.describe():
-        shown = f"`{default}`" if default else ""
-        out.append(f"| `{name}` | {kind.replace('|', 'or')} | {shown} | {meaning} |")
-    return "\n".join(out) + "\n"
+    """Write docs/settings.md: one line a setting."""
+    rows = "\n".join(
+        f"| `{name}` | {kind.replace('|', 'or')} | {default and f'`{default}`'} | {meaning} |"
+        for name, kind, default, meaning in settings.describe()
+    )
+    return (
+        f"{SETTINGS_INTRODUCTION}\n| name | type | default | meaning |\n|---|---|---|---|\n{rows}\n"
+    )
 
 
 def readme() -> str:
-    """README.md with its function table brought up to date."""
+    """Bring README's function table up to date."""
     begin, end = "<!-- functions: generated by make docs -->", "<!-- /functions -->"
     before, rest = README.read_text().split(begin)
-    return f"{before}{begin}\n{function_table()}\n{end}{rest.split(end)[1]}"
+    rows = "\n".join(f"| `{f.name}` | {f.summary} |" for f in functions())
+    table = f"| function | what it does |\n|---|---|\n{rows}"
+    return f"{before}{begin}\n{table}\n{end}{rest.split(end)[1]}"
 
 
 def main() -> int:
