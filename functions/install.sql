@@ -23,9 +23,11 @@ set local plpgsql.extra_errors = 'all';
 
 -- Who acts, and whether they may.
 \ir chat/is_trusted.sql
+\ir chat/is_service.sql
 \ir chat/subject.sql
 \ir chat/actor.sql
 \ir chat/service_refusal.sql
+\ir chat/self_refusal.sql
 \ir chat/outsider.sql
 \ir chat/reader.sql
 \ir chat/participant.sql
@@ -44,6 +46,8 @@ set local plpgsql.extra_errors = 'all';
 \ir chat/lock_users.sql
 \ir chat/lock_pair.sql
 \ir chat/lock_members.sql
+\ir chat/joining_lock.sql
+\ir chat/lock_groups.sql
 \ir chat/lock_conversation.sql
 \ir chat/lock_history.sql
 

@@ -15,27 +15,28 @@ create or replace function chat.advance_watermarks(
 language plpgsql volatile
 as $$
 declare
-    v_actor        record;
-    v_member       chat.members;
-    v_conversation chat.conversations;
-    v_seq          bigint;
+    v_actor    record;
+    v_member   chat.members;
+    v_last_seq bigint;
+    v_seq      bigint;
 begin
-    perform chat.lock_members(p_conversation_id, array[coalesce(p_actor_id, chat.subject())]);
+    select m.* into v_member
+      from chat.members m
+     where m.conversation_id = p_conversation_id and m.user_id = coalesce(p_actor_id, chat.subject())
+       and m.left_seq is null
+       for no key update;
     v_actor := chat.actor(p_actor_id);
     if v_actor.refusal is not null then
         return v_actor.refusal;
     end if;
-    select m.* into v_member
-      from chat.members m
-     where m.conversation_id = p_conversation_id and m.user_id = v_actor.user_id and m.left_seq is null;
-    if not found then
+    if v_member.user_id is null then
         return chat.outsider(p_conversation_id, v_actor.tenant_id);
     end if;
 
-    select c.* into v_conversation from chat.conversations c where c.conversation_id = p_conversation_id;
-    v_seq := coalesce(p_seq, v_conversation.last_seq);
-    if v_seq not between 0 and v_conversation.last_seq then
-        return chat.invalid('seq', format('must be between 0 and %s', v_conversation.last_seq));
+    select c.last_seq into v_last_seq from chat.conversations c where c.conversation_id = p_conversation_id;
+    v_seq := coalesce(p_seq, v_last_seq);
+    if v_seq not between 0 and v_last_seq then
+        return chat.invalid('seq', format('must be between 0 and %s', v_last_seq));
     end if;
 
     if v_seq > (case p_kind when 'read' then v_member.read_seq else v_member.delivered_seq end) then
@@ -59,7 +60,10 @@ begin
     return chat.ok(jsonb_build_object(
         'delivered_seq', v_member.delivered_seq,
         'read_seq', v_member.read_seq,
-        'unread_count', chat.unread_count(v_conversation, v_member)));
+        -- One snapshot for the counters and for what they count: others are sending and deleting.
+        'unread_count', (select chat.unread_count(c, v_member)
+                           from chat.conversations c
+                          where c.conversation_id = p_conversation_id)));
 end
 $$;
 

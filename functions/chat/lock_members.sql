@@ -2,16 +2,20 @@
 -- Always before the conversation row, always in this order, so that no two changes and no sender deadlock.
 --
 -- Takes    p_conversation_id; p_user_ids: whose rows, when they are active members.
+-- Returns  whose rows are locked. Who joins while we wait for the conversation is not among them and does not
+--          count as a member yet: locking a row now could deadlock with its owner, who waits for us.
 -- Locks    those member rows, by user id.
-create or replace function chat.lock_members(p_conversation_id uuid, p_user_ids uuid[]) returns void
+create or replace function chat.lock_members(p_conversation_id uuid, p_user_ids uuid[]) returns uuid[]
 language plpgsql volatile
 as $$
 begin
-    perform from chat.members m
-      where m.conversation_id = p_conversation_id and m.user_id = any (p_user_ids) and m.left_seq is null
-      order by m.user_id
-        for no key update;
+    return array(
+        select m.user_id
+          from chat.members m
+         where m.conversation_id = p_conversation_id and m.user_id = any (p_user_ids) and m.left_seq is null
+         order by m.user_id
+           for no key update);
 end
 $$;
 
-comment on function chat.lock_members is 'Lock active member rows in the agreed order.';
+comment on function chat.lock_members is 'Lock active member rows in the agreed order; whose they are.';

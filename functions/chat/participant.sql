@@ -1,7 +1,8 @@
 -- chat.participant: the acting member of a conversation they are about to change, locked.
 --
 -- Takes    p_conversation_id, p_actor_id; p_user_ids: other members whose rows the change is about.
--- Returns  the actor's user_id, tenant_id, display_name and role, the conversation's row, or a refusal.
+-- Returns  the actor's user_id, tenant_id, display_name and role, the conversation's row, whose member rows are
+--          locked (nobody else counts as a member), or a refusal.
 -- Locks    the member rows, by user id, then the conversation row. What is returned was read under them.
 -- Fails    those of chat.actor and chat.outsider
 create or replace function chat.participant(
@@ -13,6 +14,7 @@ create or replace function chat.participant(
     out display_name  text,
     out role          text,
     out conversation  chat.conversations,
+    out locked        uuid[],
     out refusal       jsonb
 )
 language plpgsql volatile
@@ -20,7 +22,7 @@ as $$
 declare
     v_actor record;
 begin
-    perform chat.lock_members(p_conversation_id, p_user_ids || coalesce(p_actor_id, chat.subject()));
+    locked := chat.lock_members(p_conversation_id, p_user_ids || coalesce(p_actor_id, chat.subject()));
     conversation := chat.lock_conversation(p_conversation_id);
 
     v_actor := chat.actor(p_actor_id);
@@ -34,7 +36,7 @@ begin
 
     select m.role into participant.role
       from chat.members m
-     where m.conversation_id = p_conversation_id and m.user_id = v_actor.user_id and m.left_seq is null;
+     where m.conversation_id = p_conversation_id and m.user_id = v_actor.user_id and m.user_id = any (locked);
     if not found then
         refusal := chat.outsider(p_conversation_id, v_actor.tenant_id);
     end if;

@@ -1,12 +1,10 @@
 -- chat.retire_user: deactivates a user: they leave every group and may not act. Direct and help conversations
 -- keep them as a member, so that the other side keeps its history.
 --
--- Takes    p_user_id: locked by the caller (for no key update) and of the actor's tenant; p_actor_id: who does
+-- Takes    p_user_id: of the actor's tenant, whose row and groups the caller has locked; p_actor_id: who does
 --          it, null for a service; p_forced: leave even as the last owner, after making the longest-standing
---          remaining member (admins first) an owner.
+--          remaining member (admins first) an owner: the caller has locked the members of the groups, too.
 -- Returns  null, or last_owner with details.conversation_ids: nothing is written then.
--- Locks    all the user's member rows, and those of who would succeed them, by conversation and user; then
---          their groups' rows in id order.
 -- Writes   users.deactivated_at; per group members.left_seq, a system message, outbox.
 create or replace function chat.retire_user(p_user_id uuid, p_actor_id uuid, p_forced boolean) returns jsonb
 language plpgsql volatile
@@ -16,23 +14,6 @@ declare
     v_heir            uuid;
     v_stuck           uuid[];
 begin
-    perform from chat.members m
-      where m.left_seq is null
-        and (m.user_id = p_user_id
-             or p_forced and m.conversation_id in (
-                    select o.conversation_id
-                      from chat.members o
-                      join chat.conversations c on c.conversation_id = o.conversation_id and c.kind = 'group'
-                     where o.user_id = p_user_id and o.left_seq is null and o.role = 'owner'))
-      order by m.conversation_id, m.user_id
-        for no key update;
-    perform from chat.conversations c
-      where c.kind = 'group'
-        and c.conversation_id in (select m.conversation_id from chat.members m
-                                   where m.user_id = p_user_id and m.left_seq is null)
-      order by c.conversation_id
-        for no key update;
-
     select array_agg(m.conversation_id order by m.conversation_id) into v_stuck
       from chat.members m
       join chat.conversations c on c.conversation_id = m.conversation_id and c.kind = 'group'

@@ -7,8 +7,7 @@ create or replace function chat.service_refusal() returns jsonb
 language plpgsql volatile
 as $$
 begin
-    if chat.is_trusted()
-       and nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub' is null then
+    if chat.is_service() then
         return null;
     end if;
     return chat.fail('permission_denied', 'only a service may do that');

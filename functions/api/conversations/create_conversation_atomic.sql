@@ -115,7 +115,8 @@ begin
     values (v_conversation.conversation_id, v_actor.tenant_id, v_kind, v_key, p_help_request_id, p_title,
             coalesce(p_metadata, '{}'), coalesce(p_history, 'all'), v_actor.user_id, p_client_key,
             case when p_client_key is not null then v_conversation.request_digest end, cardinality(v_member_ids) + 1)
-        on conflict (conversation_id) do nothing;
+        -- On any key: two at once may meet on that of the canonical key first.
+        on conflict do nothing;
     if not found then
         -- Someone else was first, at the same moment; the statement waited for their commit.
         return chat.existing_conversation(v_conversation.conversation_id, v_actor.user_id, p_client_key,

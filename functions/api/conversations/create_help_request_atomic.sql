@@ -2,6 +2,7 @@
 --
 -- Takes    p_title, p_metadata; p_client_key: the owner's key that makes this retryable.
 -- Returns  help_request_id, help_request.
+-- Locks    the owner's row, shared: deactivation and erasure wait, or it is refused.
 -- Writes   help_requests +1.
 -- Retry    same p_client_key: the first result with "duplicate": true; another title or metadata is refused.
 -- Fails    validation_error, unauthenticated, permission_denied, not_found, idempotency_conflict, too_large
@@ -28,6 +29,7 @@ begin
     if v_refusal is not null then
         return v_refusal;
     end if;
+    perform from chat.users u where u.user_id = coalesce(p_actor_id, chat.subject()) for share;
     v_actor := chat.actor(p_actor_id);
     if v_actor.refusal is not null then
         return v_actor.refusal;

@@ -2,8 +2,9 @@
 --
 -- Takes    p_member_ids: users of the same tenant; those who are members already stay as they are.
 -- Returns  added, already_members (user ids), message (null when nobody was added), affected_count.
--- Locks    the users' rows, shared (deactivation waits), then the actor's member row, then the conversation
---          row: whoever adds the same people at the same time waits here, and finds them added.
+-- Locks    the users' rows, shared (deactivation waits), joining, shared (erasure waits), then the actor's
+--          member row, then the conversation row: whoever adds the same people at the same time waits here, and
+--          finds them added.
 -- Writes   members, the system message, conversations (last_seq, member_count), outbox +1.
 -- Retry    again adds nobody: "duplicate": true.
 -- Fails    validation_error, unsupported, unauthenticated, permission_denied, not_found, not_a_member,
@@ -41,6 +42,7 @@ begin
     v_wanted := array(select distinct w.user_id from unnest(p_member_ids) w (user_id) order by w.user_id);
 
     v_refusal := chat.lock_users(v_actor.tenant_id, v_wanted, 'member_ids');
+    perform pg_advisory_xact_lock_shared(chat.joining_lock(p_conversation_id));
     v_by := chat.participant(p_conversation_id, p_actor_id);
 
     -- Who may not add learns nothing about the people named.

@@ -5,7 +5,7 @@
 --          p_reply_to_id: a message of the same conversation.
 -- Returns  message.
 -- Locks    the sender's member row (removal, blocks and retries wait their turn), then the conversation row
---          as late as possible.
+--          as late as possible: sooner only for a reply, or where there are blocks.
 -- Writes   messages +1, conversations (last_seq, counters), the sender's sent_count, outbox +1; an
 --          exclusion for each member of a group who has blocked the sender.
 -- Retry    same client_message_id: the first message with "duplicate": true; other content is refused.
@@ -24,12 +24,13 @@ language plpgsql volatile
 security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_refusal   jsonb;
-    v_is_member boolean;
-    v_actor     record;
-    v_previous  chat.messages;
-    v_excluded  uuid[];
-    v_message   jsonb;
+    v_refusal    jsonb;
+    v_is_member  boolean;
+    v_has_blocks boolean;
+    v_actor      record;
+    v_previous   chat.messages;
+    v_excluded   uuid[];
+    v_message    jsonb;
 begin
     v_refusal := chat.message_refusal(p_content, p_client_message_id, p_type, p_metadata);
     if v_refusal is not null then
@@ -59,14 +60,19 @@ begin
             return chat.replayed(v_previous, v_actor.display_name, p_content, p_type, p_metadata, p_reply_to_id);
         end if;
     end if;
+    v_has_blocks := exists (select from chat.blocks b where b.blocked_id = v_actor.user_id)
+                    or exists (select from chat.blocks b where b.blocker_id = v_actor.user_id);
+    if v_has_blocks or p_reply_to_id is not null then
+        -- Until it is sent, nobody joins who has blocked the sender, and what it answers is not purged.
+        perform chat.lock_conversation(p_conversation_id);
+    end if;
     if p_reply_to_id is not null then
         perform from chat.messages m where m.conversation_id = p_conversation_id and m.id = p_reply_to_id;
         if not found then
             return chat.invalid('reply_to_id', 'is not a message of this conversation');
         end if;
     end if;
-    if exists (select from chat.blocks b where b.blocked_id = v_actor.user_id)
-       or exists (select from chat.blocks b where b.blocker_id = v_actor.user_id) then
+    if v_has_blocks then
         if chat.is_blocked_pair(p_conversation_id, v_actor.user_id) then
             return chat.fail('blocked');
         end if;

@@ -53,7 +53,6 @@ begin
         end if;
     end loop;
 
-    perform set_config('response.status', '200', true);
     return chat.ok(jsonb_build_object('results', to_jsonb(v_results)));
 end
 $$;

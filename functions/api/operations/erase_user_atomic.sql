@@ -3,7 +3,7 @@
 --
 -- Takes    p_user_id: whom; p_actor_id: null for a service, else the user themself.
 -- Returns  user_id, affected_count (messages emptied).
--- Locks    the user's row; their member rows (where they are a last owner, all of the group's: the
+-- Locks    the user's row; joining, in their groups; all member rows there (where they are the last owner, the
 --          longest-standing admin, else member, becomes owner); their conversations' rows in id order.
 -- Writes   all or nothing: users, messages, changes (a deletion each, so that clients forget too), reactions,
 --          blocks, receipts, help_requests (closed), outbox.
@@ -70,6 +70,10 @@ begin
     delete from chat.receipts r
      using chat.members m
      where m.user_id = p_user_id and r.conversation_id = m.conversation_id and r.user_id = m.user_id;
+    perform from chat.blocks b
+      where p_user_id in (b.blocker_id, b.blocked_id)
+      order by b.blocker_id, b.blocked_id
+        for update;
     delete from chat.blocks b where p_user_id in (b.blocker_id, b.blocked_id);
     update chat.help_requests h
        set title = 'Erased', metadata = '{}', client_key = null, closed_at = coalesce(h.closed_at, clock_timestamp())

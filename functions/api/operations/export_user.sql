@@ -12,24 +12,11 @@ language plpgsql stable
 security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_actor   record;
-    v_refusal jsonb;
+    v_refusal jsonb := chat.self_refusal(p_user_id, p_actor_id);
     v_user    chat.users;
 begin
-    if p_actor_id is null and chat.subject() is null then
-        v_refusal := chat.service_refusal();
-    else
-        v_actor := chat.actor(p_actor_id);
-        v_refusal := coalesce(
-            v_actor.refusal,
-            case when v_actor.user_id is distinct from p_user_id then
-                chat.fail('permission_denied', 'users export themselves only') end);
-    end if;
     if v_refusal is not null then
         return v_refusal;
-    end if;
-    if p_user_id is null then
-        return chat.invalid('user_id', 'is missing');
     end if;
     select u.* into v_user from chat.users u where u.user_id = p_user_id;
     if not found then

@@ -19,7 +19,9 @@ as $$
 declare
     v_refusal  jsonb := chat.service_refusal();
     v_affected uuid[];
-    v_one      uuid;
+    v_seqs     bigint[];
+    v_log      record;
+    v_logs     integer := 0;
     v_count    bigint := 0::bigint;
 begin
     if v_refusal is not null then
@@ -29,14 +31,16 @@ begin
         return chat.invalid('before', 'is missing');
     end if;
 
-    v_affected := array(
-        select c.conversation_id
-          from chat.conversations c
-         where (p_conversation_id is null or c.conversation_id = p_conversation_id)
-           and (p_tenant_id is null or c.tenant_id = p_tenant_id)
-           and c.last_seq > c.purged_seq and c.created_at < p_before
-           and chat.last_seq_before(c.conversation_id, p_before) > c.purged_seq
-         order by c.conversation_id);
+    -- How far, before the locks: who joins while we wait for them does so later in the log, so that the
+    -- watermarks to be moved are all in rows that we hold.
+    select coalesce(array_agg(l.conversation_id), '{}'), array_agg(l.seq)
+      into v_affected, v_seqs
+      from (select c.conversation_id, c.purged_seq, chat.last_seq_before(c.conversation_id, p_before) as seq
+              from chat.conversations c
+             where (p_conversation_id is null or c.conversation_id = p_conversation_id)
+               and (p_tenant_id is null or c.tenant_id = p_tenant_id)
+               and c.last_seq > c.purged_seq and c.created_at < p_before) l
+     where l.seq > l.purged_seq;
     perform from chat.members m
       where m.conversation_id = any (v_affected) and m.left_seq is null
       order by m.conversation_id, m.user_id
@@ -46,10 +50,15 @@ begin
       order by c.conversation_id
         for no key update;
 
-    foreach v_one in array v_affected loop
-        v_count := v_count + chat.purge_log(v_one, chat.last_seq_before(v_one, p_before));
+    for v_log in
+        select l.conversation_id, l.seq
+          from unnest(v_affected, v_seqs) l (conversation_id, seq)
+          join chat.conversations c on c.conversation_id = l.conversation_id and c.purged_seq < l.seq
+    loop
+        v_count := v_count + chat.purge_log(v_log.conversation_id, v_log.seq);
+        v_logs := v_logs + 1;
     end loop;
-    return chat.ok(jsonb_build_object('affected_count', v_count, 'conversations', cardinality(v_affected)));
+    return chat.ok(jsonb_build_object('affected_count', v_count, 'conversations', v_logs));
 end
 $$;
 

@@ -20,6 +20,7 @@ begin
     if p_user_id is null then
         return chat.invalid('user_id', 'is missing');
     end if;
+    perform chat.lock_pair(coalesce(p_actor_id, chat.subject()), p_user_id);
     v_actor := chat.actor(p_actor_id);
     if v_actor.refusal is not null then
         return v_actor.refusal;
@@ -28,7 +29,6 @@ begin
         return chat.invalid('user_id', 'is oneself');
     end if;
 
-    perform chat.lock_pair(v_actor.user_id, p_user_id);
     perform from chat.users u where u.user_id = p_user_id and u.tenant_id = v_actor.tenant_id;
     if not found then
         return chat.fail('not_found', 'there is no such user');

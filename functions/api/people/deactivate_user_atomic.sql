@@ -24,6 +24,7 @@ begin
         return chat.ok(jsonb_build_object('user_id', p_user_id, 'user', chat.user_json(v_locked.subject), 'duplicate', true));
     end if;
 
+    perform chat.lock_groups(p_user_id);
     v_refusal := chat.retire_user(p_user_id, p_actor_id, false);
     if v_refusal is not null then
         return v_refusal;

@@ -40,7 +40,7 @@ begin
 
     -- One at a time for the same id or external id: whoever comes second finds what the first wrote.
     perform pg_advisory_xact_lock(hashtextextended(k.key, 0))
-       from (values ('user:' || p_user_id), ('external:' || v_tenant_id || ':' || p_external_id)) k (key)
+       from (values ('user:' || p_user_id), ('external:' || p_external_id)) k (key)
       where k.key is not null
       order by hashtextextended(k.key, 0);
 

@@ -1,0 +1,130 @@
+"""One good call of every function of the surface, by Ann; and what kind of function each is."""
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.rpc.conftest import World
+from tests.support import Json
+
+NOBODY = "00000000-0000-4000-8000-000000000000"
+
+
+def _about(conversation_or_message: str, **more: Any) -> Callable[[World], Json]:
+    def arguments(world: World) -> Json:
+        ids = {"conversation_id": world.group}
+        if conversation_or_message == "message":
+            ids["message_id"] = world.hello["id"]
+        return ids | more
+
+    return arguments
+
+
+# The arguments beside the actor that make each function succeed.
+CALLS: dict[str, Callable[[World], Json]] = {
+    "upsert_tenant_atomic": lambda _: {"tenant_id": NOBODY, "name": "New"},
+    "upsert_user_atomic": lambda w: {"display_name": "New", "tenant_id": w.tenant_id},
+    "deactivate_user_atomic": lambda w: {"user_id": w.bob},
+    "get_user": lambda _: {},
+    "block_user_atomic": lambda w: {"user_id": w.bob},
+    "unblock_user_atomic": lambda w: {"user_id": w.bob},
+    "create_conversation_atomic": lambda w: {"kind": "group", "member_ids": [w.dee]},
+    "create_help_request_atomic": lambda _: {"title": "My tap drips", "client_key": "tap"},
+    "close_help_request_atomic": lambda w: {"help_request_id": w.own_request},
+    "get_conversation": _about("conversation"),
+    "list_conversations": lambda _: {},
+    "update_conversation_atomic": _about("conversation", title="A better title"),
+    "close_conversation_atomic": _about("conversation"),
+    "reopen_conversation_atomic": _about("conversation"),
+    "add_members_atomic": lambda w: {"conversation_id": w.group, "member_ids": [w.dee]},
+    "remove_member_atomic": lambda w: {"conversation_id": w.group, "user_id": w.bob},
+    "change_member_role_atomic": lambda w: {
+        "conversation_id": w.group,
+        "user_id": w.bob,
+        "role": "admin",
+    },
+    "list_members": _about("conversation"),
+    "set_notification_preferences_atomic": _about("conversation", notify="mentions"),
+    "send_message_atomic": _about("conversation", content="hi", client_message_id="hi-1"),
+    "send_messages_atomic": lambda w: {
+        "messages": [{"p_conversation_id": w.group, "p_actor_id": w.ann, "p_content": "hi"}]
+    },
+    "edit_message_atomic": _about("message", content="Hello!"),
+    "delete_message_atomic": _about("message"),
+    "add_reaction_atomic": _about("message", emoji="👍"),
+    "remove_reaction_atomic": _about("message", emoji="👍"),
+    "mark_delivered_atomic": _about("conversation"),
+    "mark_read_atomic": _about("conversation"),
+    "list_messages": _about("conversation"),
+    "list_changes": _about("conversation"),
+    "get_message_status": _about("message"),
+    "search_messages": lambda _: {"query": "hello"},
+    "announce_typing": _about("conversation"),
+    "is_feature_enabled": lambda w: {"flag": "dark_mode", "user_id": w.ann},
+    "set_feature_flag_atomic": lambda _: {"flag": "dark_mode", "enabled": True},
+    "check_invariants": lambda _: {},
+    "must": lambda _: {"result": {"success": True}},
+    "export_user": lambda w: {"user_id": w.ann},
+    "erase_user_atomic": lambda w: {"user_id": w.bob},
+    "purge_messages_atomic": lambda _: {"before": "2020-01-01"},
+    "maintain": lambda _: {},
+}
+
+SERVICE_ONLY = {
+    "upsert_tenant_atomic",
+    "upsert_user_atomic",
+    "deactivate_user_atomic",
+    "set_feature_flag_atomic",
+    "check_invariants",
+    "erase_user_atomic",
+    "purge_messages_atomic",
+    "maintain",
+}
+FOR_USERS = sorted(set(CALLS) - SERVICE_ONLY)
+FOR_OPERATORS = {"check_invariants"}
+
+# The actor may be left out by a service: then nobody in particular does it.
+ADMINISTRATIVE = {"deactivate_user_atomic", "export_user", "erase_user_atomic"}
+# These act for nobody. A batch names an actor in each message.
+WITHOUT_ACTOR = {
+    "upsert_tenant_atomic",
+    "upsert_user_atomic",
+    "send_messages_atomic",
+    "is_feature_enabled",
+    "set_feature_flag_atomic",
+    "check_invariants",
+    "must",
+    "purge_messages_atomic",
+    "maintain",
+}
+WITH_ACTOR = sorted(set(CALLS) - ADMINISTRATIVE - WITHOUT_ACTOR)
+IN_CONVERSATIONS = [
+    "get_conversation",
+    "update_conversation_atomic",
+    "close_conversation_atomic",
+    "reopen_conversation_atomic",
+    "add_members_atomic",
+    "remove_member_atomic",
+    "change_member_role_atomic",
+    "list_members",
+    "set_notification_preferences_atomic",
+    "send_message_atomic",
+    "edit_message_atomic",
+    "delete_message_atomic",
+    "add_reaction_atomic",
+    "remove_reaction_atomic",
+    "mark_delivered_atomic",
+    "mark_read_atomic",
+    "list_messages",
+    "list_changes",
+    "get_message_status",
+    "announce_typing",
+]
+# What a success of the good call answers with beside PostgREST's own status.
+CREATIONS = {
+    "upsert_tenant_atomic",
+    "upsert_user_atomic",
+    "create_conversation_atomic",
+    "create_help_request_atomic",
+    "add_members_atomic",
+    "send_message_atomic",
+}

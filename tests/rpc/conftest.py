@@ -1,0 +1,80 @@
+"""The people and conversations most tests begin with."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from psycopg.pq import TransactionStatus
+
+from tests.support import (
+    Connection,
+    Json,
+    new_direct,
+    new_group,
+    new_tenant,
+    new_user,
+    send,
+    succeed,
+    violations,
+)
+
+
+@dataclass(frozen=True)
+class World:
+    """A group of Ann (owner), Bob and Cid; Dee is not in it; Zoe belongs to another tenant."""
+
+    ann: str
+    bob: str
+    cid: str
+    dee: str
+    zoe: str
+    tenant_id: str
+    other_tenant_id: str
+    group: str
+    direct: str
+    help_request: str  # Bob's
+    own_request: str  # Ann's
+    hello: Json  # Ann's message in the group, its first
+    reply: Json  # Bob's, its second
+
+
+@pytest.fixture
+def world(db: Connection) -> World:
+    """Make the people, two conversations, two messages and Bob's request for help."""
+    tenant_id, other_tenant_id = new_tenant(db, "Ours"), new_tenant(db, "Theirs")
+    ann, bob, cid, dee = (
+        new_user(db, name, tenant_id=tenant_id) for name in ("Ann", "Bob", "Cid", "Dee")
+    )
+    group = new_group(db, ann, bob, cid)
+    hello = send(db, group, ann, "hello")
+    return World(
+        ann=ann,
+        bob=bob,
+        cid=cid,
+        dee=dee,
+        zoe=new_user(db, "Zoe", tenant_id=other_tenant_id),
+        tenant_id=tenant_id,
+        other_tenant_id=other_tenant_id,
+        group=group,
+        direct=new_direct(db, ann, bob),
+        help_request=new_help_request(db, bob),
+        own_request=new_help_request(db, ann),
+        hello=hello,
+        reply=send(db, group, bob, "hello Ann", reply_to_id=hello["id"]),
+    )
+
+
+def new_help_request(db: Connection, owner: str) -> str:
+    """Ask for help; the request's id."""
+    result = succeed(db, "create_help_request_atomic", actor_id=owner, title="My bike squeaks")
+    request_id: str = result["help_request_id"]
+    return request_id
+
+
+@pytest.fixture(autouse=True)
+def healthy(db: Connection) -> Iterator[None]:
+    """Whatever a test does through the surface, nothing that must hold is broken afterwards."""
+    yield
+    if db.info.transaction_status is TransactionStatus.INTRANS:
+        db.execute("set local role parley_api")
+        assert violations(db) == []
