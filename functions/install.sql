@@ -42,7 +42,7 @@ set local plpgsql.extra_errors = 'all';
 \ir chat/send_item_problem.sql
 \ir chat/creation_refusal.sql
 
--- Locks, always taken in this order: users, members, conversations.
+-- Locks, always taken in this order: users, joining, members, conversations.
 \ir chat/lock_users.sql
 \ir chat/lock_pair.sql
 \ir chat/lock_members.sql

@@ -6,16 +6,14 @@
 --          count as a member yet: locking a row now could deadlock with its owner, who waits for us.
 -- Locks    those member rows, by user id.
 create or replace function chat.lock_members(p_conversation_id uuid, p_user_ids uuid[]) returns uuid[]
-language plpgsql volatile
+language sql volatile
 as $$
-begin
-    return array(
+    select array(
         select m.user_id
           from chat.members m
          where m.conversation_id = p_conversation_id and m.user_id = any (p_user_ids) and m.left_seq is null
          order by m.user_id
-           for no key update);
-end
+           for no key update)
 $$;
 
 comment on function chat.lock_members is 'Lock active member rows in the agreed order; whose they are.';

@@ -13,6 +13,7 @@ security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_most    integer := (select l.messages_per_batch from chat.limits l);
+    v_locked  text[];
     v_results jsonb[];
     v_item    record;
 begin
@@ -23,34 +24,51 @@ begin
         return chat.oversized('messages', v_most, 'messages');
     end if;
 
-    perform from chat.members m
-      where (m.conversation_id, m.user_id) in (
-                select (i.message ->> 'p_conversation_id')::uuid,
-                       coalesce((i.message ->> 'p_actor_id')::uuid, chat.subject())
-                  from jsonb_array_elements(p_messages) i (message)
-                 where chat.send_item_problem(i.message) is null)
-        and m.left_seq is null
-      order by m.conversation_id, m.user_id
-        for no key update;
+    v_locked := array(
+        select m.conversation_id || ' ' || m.user_id
+          from chat.members m
+         where (m.conversation_id, m.user_id) in (
+                   select (i.message ->> 'p_conversation_id')::uuid,
+                          coalesce((i.message ->> 'p_actor_id')::uuid, chat.subject())
+                     from jsonb_array_elements(p_messages) i (message)
+                    where chat.send_item_problem(i.message) is null)
+           and m.left_seq is null
+         order by m.conversation_id, m.user_id
+           for no key update);
 
     v_results := array_fill(null::jsonb, array[jsonb_array_length(p_messages)]);
     for v_item in
-        select i.message, i.position, chat.send_item_problem(i.message) as problem
-          from jsonb_array_elements(p_messages) with ordinality i (message, position)
-         order by i.message ->> 'p_conversation_id', i.position
+        select i.position, i.problem,
+               (i.message ->> 'p_conversation_id')::uuid as conversation_id,
+               coalesce((i.message ->> 'p_actor_id')::uuid, chat.subject()) as actor_id,
+               i.message ->> 'p_content' as content,
+               i.message ->> 'p_client_message_id' as client_message_id,
+               coalesce(i.message ->> 'p_type', 'text') as type,
+               nullif(i.message -> 'p_metadata', 'null') as metadata,
+               (i.message ->> 'p_reply_to_id')::uuid as reply_to_id
+          from (select e.position, p.problem, case when p.problem is null then e.message else '{}' end as message
+                  from jsonb_array_elements(p_messages) with ordinality e (message, position)
+                 cross join lateral chat.send_item_problem(e.message) p (problem)) i
+         order by conversation_id, i.position
     loop
-        if v_item.problem is not null then
-            v_results[v_item.position] := chat.invalid(v_item.problem, 'is not an argument of send_message_atomic, or of another type');
-        else
-            v_results[v_item.position] := api.send_message_atomic(
-                p_conversation_id => (v_item.message ->> 'p_conversation_id')::uuid,
-                p_actor_id => (v_item.message ->> 'p_actor_id')::uuid,
-                p_content => v_item.message ->> 'p_content',
-                p_client_message_id => v_item.message ->> 'p_client_message_id',
-                p_type => coalesce(v_item.message ->> 'p_type', 'text'),
-                p_metadata => nullif(v_item.message -> 'p_metadata', 'null'),
-                p_reply_to_id => (v_item.message ->> 'p_reply_to_id')::uuid);
-        end if;
+        v_results[v_item.position] := case
+            when v_item.problem is not null then
+                chat.invalid(v_item.problem, 'is not an argument of send_message_atomic, or of another type')
+            when v_item.conversation_id || ' ' || v_item.actor_id = any (v_locked) then
+                api.send_message_atomic(
+                    p_conversation_id => v_item.conversation_id,
+                    p_actor_id => v_item.actor_id,
+                    p_content => v_item.content,
+                    p_client_message_id => v_item.client_message_id,
+                    p_type => v_item.type,
+                    p_metadata => v_item.metadata,
+                    p_reply_to_id => v_item.reply_to_id)
+            -- Not a member when the rows were locked. Who has joined since would have to be locked now, out of order.
+            else coalesce(
+                chat.message_refusal(v_item.content, v_item.client_message_id, v_item.type, v_item.metadata),
+                (chat.actor(v_item.actor_id)).refusal,
+                chat.outsider(v_item.conversation_id, (chat.actor(v_item.actor_id)).tenant_id))
+            end;
     end loop;
 
     return chat.ok(jsonb_build_object('results', to_jsonb(v_results)));
