@@ -2,7 +2,8 @@
 --
 -- Takes    p_message: the first message; the other arguments: what is sent now.
 -- Returns  the first result with "duplicate": true when both say the same, however the message was edited or
---          deleted since, else the refusal. What has been erased is taken to be the same.
+--          deleted since, else the refusal. What has been erased, or purged as the message it answers, is
+--          taken to be the same.
 -- Fails    idempotency_conflict
 create or replace function chat.replayed(
     p_message     chat.messages,
@@ -19,8 +20,10 @@ declare
 begin
     if p_message.type <> p_type
        or p_message.deleted_at is null and p_message.metadata <> coalesce(p_metadata, '{}')
-       or p_message.reply_to_id <> p_reply_to_id
-       or p_message.reply_to_id is not null and p_reply_to_id is null
+       or p_message.reply_to_id is distinct from (
+              select t.id
+                from chat.messages t
+               where t.conversation_id = p_message.conversation_id and t.id = p_reply_to_id)
        or v_content is distinct from p_content and not (v_content is null and p_message.deleted_at is not null) then
         return chat.fail('idempotency_conflict', 'this client_message_id was used for another message',
                          jsonb_build_object('message_id', p_message.id));

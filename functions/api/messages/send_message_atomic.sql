@@ -2,7 +2,7 @@
 --
 -- Takes    p_content: the text; p_client_message_id: the sender's key that makes this retryable;
 --          p_type: text, or a type of the application's (then content may be null); p_metadata: an object;
---          p_reply_to_id: a message of the same conversation.
+--          p_reply_to_id: a message of the same conversation that the sender may see.
 -- Returns  message.
 -- Locks    the sender's member row (removal, blocks and retries wait their turn), then the conversation row
 --          as late as possible: sooner only for a reply, or where there are blocks.
@@ -24,13 +24,14 @@ language plpgsql volatile
 security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_refusal    jsonb;
-    v_is_member  boolean;
-    v_has_blocks boolean;
-    v_actor      record;
-    v_previous   chat.messages;
-    v_excluded   uuid[];
-    v_message    jsonb;
+    v_refusal      jsonb;
+    v_is_member    boolean;
+    v_has_blocks   boolean;
+    v_actor        record;
+    v_conversation chat.conversations;
+    v_previous     chat.messages;
+    v_excluded     uuid[];
+    v_message      jsonb;
 begin
     v_refusal := chat.message_refusal(p_content, p_client_message_id, p_type, p_metadata);
     if v_refusal is not null then
@@ -64,11 +65,11 @@ begin
                     or exists (select from chat.blocks b where b.blocker_id = v_actor.user_id);
     if v_has_blocks or p_reply_to_id is not null then
         -- Until it is sent, nobody joins who has blocked the sender, and what it answers is not purged.
-        perform chat.lock_conversation(p_conversation_id);
+        v_conversation := chat.lock_conversation(p_conversation_id);
     end if;
     if p_reply_to_id is not null then
-        perform from chat.messages m where m.conversation_id = p_conversation_id and m.id = p_reply_to_id;
-        if not found then
+        v_previous := chat.target_message(v_conversation, v_actor.user_id, p_reply_to_id);
+        if v_previous.id is null then
             return chat.invalid('reply_to_id', 'is not a message of this conversation');
         end if;
     end if;
