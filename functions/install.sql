@@ -108,7 +108,9 @@ set local plpgsql.extra_errors = 'all';
 -- Messages: sent, changed, read, found.
 \ir chat/is_blocked_pair.sql
 \ir chat/excluded_members.sql
+\ir chat/blind_members.sql
 \ir chat/original_content.sql
+\ir chat/original_metadata.sql
 \ir chat/replayed.sql
 \ir api/messages/send_message_atomic.sql
 \ir api/messages/send_messages_atomic.sql

@@ -30,10 +30,7 @@ begin
     returning * into v_change;
 
     perform chat.publish(p_conversation_id, chat.change_frame(v_change),
-                         (select array_agg(e.user_id)
-                            from chat.messages m
-                            join chat.exclusions e on e.conversation_id = m.conversation_id and e.seq = m.seq
-                           where m.conversation_id = p_conversation_id and m.id = p_message_id));
+                         chat.blind_members(p_conversation_id, p_message_id));
     return v_change.seq;
 end
 $$;

@@ -16,15 +16,16 @@ create or replace function chat.replayed(
 language plpgsql volatile
 as $$
 declare
-    v_content text := chat.original_content(p_message);
+    v_content  text := chat.original_content(p_message);
+    v_metadata jsonb := chat.original_metadata(p_message);
 begin
     if p_message.type <> p_type
-       or p_message.deleted_at is null and p_message.metadata <> coalesce(p_metadata, '{}')
+       or v_metadata <> coalesce(p_metadata, '{}')
        or p_message.reply_to_id is distinct from (
               select t.id
                 from chat.messages t
                where t.conversation_id = p_message.conversation_id and t.id = p_reply_to_id)
-       or v_content is distinct from p_content and not (v_content is null and p_message.deleted_at is not null) then
+       or v_content is distinct from p_content and v_metadata is not null then
         return chat.fail('idempotency_conflict', 'this client_message_id was used for another message',
                          jsonb_build_object('message_id', p_message.id));
     end if;

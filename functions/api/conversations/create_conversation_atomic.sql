@@ -83,9 +83,6 @@ begin
 
     -- A deactivation, block or closing that made us wait for these rows is seen from here on.
     v_refusal := chat.lock_users(v_actor.tenant_id, v_member_ids || v_actor.user_id, 'member_ids');
-    if v_refusal is not null then
-        return v_refusal;
-    end if;
     if v_kind = 'help' then
         select h.* into v_request
           from chat.help_requests h
@@ -95,10 +92,15 @@ begin
 
     v_conversation.conversation_id := coalesce(chat.derived_id(v_actor.tenant_id, v_key), chat.new_id());
     v_conversation.request_digest := chat.digest(jsonb_build_array(
-        v_kind, p_help_request_id, v_member_ids, p_initial_message, p_title, p_metadata, p_history));
+        v_kind, p_help_request_id, v_member_ids, p_initial_message, p_title, coalesce(p_metadata, '{}'),
+        coalesce(p_history, 'all')));
+    -- What is there already is told first: a retry stays one after a member was deactivated.
     if exists (select from chat.conversations c where c.conversation_id = v_conversation.conversation_id) then
         return chat.existing_conversation(v_conversation.conversation_id, v_actor.user_id, p_client_key,
                                           v_conversation.request_digest, p_initial_message is not null);
+    end if;
+    if v_refusal is not null then
+        return v_refusal;
     end if;
     if v_request.closed_at is not null then
         return chat.fail('conversation_closed', 'this help request is closed');

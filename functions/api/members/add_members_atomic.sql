@@ -2,9 +2,9 @@
 --
 -- Takes    p_member_ids: users of the same tenant; those who are members already stay as they are.
 -- Returns  added, already_members (user ids), message (null when nobody was added), affected_count.
--- Locks    the users' rows, shared (deactivation waits), joining, shared (erasure waits), then the actor's
---          member row, then the conversation row: whoever adds the same people at the same time waits here, and
---          finds them added.
+-- Locks    the users' rows, shared (deactivation waits), joining, shared (erasure waits), then the member rows
+--          there are, by user id, then the conversation row: whoever adds the same people at the same time waits
+--          here, and finds them added.
 -- Writes   members, the system message, conversations (last_seq, member_count), outbox +1.
 -- Retry    again adds nobody: "duplicate": true.
 -- Fails    validation_error, unsupported, unauthenticated, permission_denied, not_found, not_a_member,
@@ -43,7 +43,7 @@ begin
 
     v_refusal := chat.lock_users(v_actor.tenant_id, v_wanted, 'member_ids');
     perform pg_advisory_xact_lock_shared(chat.joining_lock(p_conversation_id));
-    v_by := chat.participant(p_conversation_id, p_actor_id);
+    v_by := chat.participant(p_conversation_id, p_actor_id, v_wanted);
 
     -- Who may not add learns nothing about the people named.
     if v_by.refusal is not null then
@@ -56,14 +56,16 @@ begin
     if v_refusal is not null then
         return v_refusal;
     end if;
-    if (v_by.conversation).closed_at is not null then
-        return chat.fail('conversation_closed');
-    end if;
+    -- Who was added and left again while we waited was a member when we came.
     v_added := array(
         select w.user_id
           from unnest(v_wanted) w (user_id)
-         where not exists (select from chat.members m
-                            where m.conversation_id = p_conversation_id and m.user_id = w.user_id and m.left_seq is null));
+          left join chat.members m on m.conversation_id = p_conversation_id and m.user_id = w.user_id
+         where m.user_id is null or m.left_seq is not null and m.user_id = any (v_by.locked)
+         order by w.user_id);
+    if cardinality(v_added) > 0 and (v_by.conversation).closed_at is not null then
+        return chat.fail('conversation_closed');
+    end if;
 
     if cardinality(v_added) > 0 then
         v_message := chat.append_member_event(p_conversation_id, 'member_added', v_by.user_id, v_added);

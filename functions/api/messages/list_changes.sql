@@ -43,7 +43,8 @@ begin
     end if;
     v_to := least(v_after + p_limit, v_reader.last_seq);
 
-    select coalesce(jsonb_agg(case when e.seq is null then n.frame else chat.skip_frame(p_conversation_id, n.seq) end
+    select coalesce(jsonb_agg(case when e.seq is not null or n.message_seq < v_reader.visible_from
+                                   then chat.skip_frame(p_conversation_id, n.seq) else n.frame end
                               order by n.seq), '[]')
       into v_changes
       from (select m.seq, m.seq as message_seq, chat.message_frame(chat.message_json(m, u.display_name)) as frame

@@ -18,8 +18,8 @@ as $$
 declare
     v_reader   record;
     v_refusal  jsonb := chat.page_refusal(p_limit);
-    v_from     bigint;
-    v_to       bigint;
+    v_after    bigint;
+    v_before   bigint;
     v_messages jsonb;
     v_count    bigint;
 begin
@@ -30,8 +30,8 @@ begin
     if v_reader.refusal is not null then
         return v_reader.refusal;
     end if;
-    v_from := greatest(v_reader.visible_from, p_after_seq + 1);
-    v_to := least(v_reader.last_seq, p_before_seq - 1);
+    v_after := greatest(v_reader.visible_from - 1, p_after_seq);
+    v_before := least(v_reader.last_seq + 1, p_before_seq);
 
     if p_after_seq is null then
         select coalesce(jsonb_agg(chat.message_json(p.m, p.display_name) order by (p.m).seq)
@@ -40,7 +40,7 @@ begin
           from (select m, u.display_name, row_number() over (order by m.seq desc) as position
                   from chat.messages m
                   left join chat.users u on u.user_id = m.sender_id
-                 where m.conversation_id = p_conversation_id and m.seq between v_from and v_to
+                 where m.conversation_id = p_conversation_id and m.seq > v_after and m.seq < v_before
                    and not exists (select from chat.exclusions e
                                     where e.conversation_id = m.conversation_id
                                       and e.user_id = v_reader.user_id and e.seq = m.seq)
@@ -53,7 +53,7 @@ begin
           from (select m, u.display_name, row_number() over (order by m.seq) as position
                   from chat.messages m
                   left join chat.users u on u.user_id = m.sender_id
-                 where m.conversation_id = p_conversation_id and m.seq between v_from and v_to
+                 where m.conversation_id = p_conversation_id and m.seq > v_after and m.seq < v_before
                    and not exists (select from chat.exclusions e
                                     where e.conversation_id = m.conversation_id
                                       and e.user_id = v_reader.user_id and e.seq = m.seq)
