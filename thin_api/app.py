@@ -24,7 +24,7 @@ from thin_api.batch import Sender
 from thin_api.db import Database, Refused
 from thin_api.endpoints import Endpoint, Services
 from thin_api.errors import Cause, Failure
-from thin_api.exchange import JSON_HEADERS, Disconnected, Exchange, exchange_of
+from thin_api.exchange import JSON_HEADERS, POSTGREST, Disconnected, Exchange, exchange_of
 from thin_api.routes import OPERATIONS
 from thin_api.settings import Settings
 
@@ -56,20 +56,20 @@ def create_app(values: Settings) -> ASGIApp:
         await database.close()
         log.info("stopped")
 
-    return Observed(
-        Starlette(
-            routes=routes(services),
-            middleware=list(_middleware(values)),
-            exception_handlers={
-                Failure: _on_failure,
-                Refused: _on_refused,
-                Disconnected: _on_disconnect,
-                HTTPException: _on_http_exception,
-                Exception: _on_bug,
-            },
-            lifespan=lifespan,
-        )
+    application = Starlette(
+        routes=routes(services),
+        middleware=list(_middleware(values)),
+        exception_handlers={
+            Failure: _on_failure,
+            Refused: _on_refused,
+            Disconnected: _on_disconnect,
+            HTTPException: _on_http_exception,
+            Exception: _on_bug,
+        },
+        lifespan=lifespan,
     )
+    application.router.redirect_slashes = False
+    return Observed(application)
 
 
 def routes(services: Services) -> Sequence[Route]:
@@ -156,7 +156,7 @@ async def _on_refused(request: Request, error: Exception) -> Response:
     """Tell the caller what the database told us, in the words of the surface used."""
     assert isinstance(error, Refused)  # noqa: S101
     exchange = exchange_of(request.scope)
-    postgrest = exchange.dialect == rpc.DIALECT
+    postgrest = exchange.dialect == POSTGREST
     if error.cause is Cause.RAISED:
         return _answer(exchange, _raised(error))
     if error.cause is Cause.ARGUMENT:
@@ -189,7 +189,7 @@ async def _on_bug(request: Request, error: Exception) -> Response:
         route=exchange.route,
         function=exchange.function,
         sqlstate=getattr(error, "sqlstate", None),
-        stack=logs.stack(error),
+        trace=logs.trace(error),
     )
     return _answer(exchange, errors.internal(error_id))
 
@@ -214,11 +214,9 @@ def _raised(error: Refused) -> Failure:
 
 
 def _answer(exchange: Exchange, failure: Failure) -> Response:
-    if exchange.dialect == rpc.DIALECT:
+    if exchange.dialect == POSTGREST:
         failure.code = POSTGREST_CODES.get(failure.error, failure.code)
-    headers = [*JSON_HEADERS, *failure.headers]
-    if exchange.dialect == rpc.DIALECT:
-        headers.append((b"proxy-status", f"PostgREST; error={failure.code}".encode()))
+    headers = [*JSON_HEADERS, *failure.headers, *exchange.error_headers(failure.code)]
     response = Response(failure.body(), failure.status)
     response.raw_headers = [(b"content-length", str(len(response.body)).encode()), *headers]
     return response

@@ -7,7 +7,7 @@ import functools
 import random
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -110,6 +110,12 @@ class Function:
     returns_set: bool
     comment: str
     open_to_users: bool
+
+    def takes(self, given: Collection[str]) -> bool:
+        """Tell whether a call with these arguments and no others fits."""
+        return all(name in self.arguments for name in given) and all(
+            argument.name in given for argument in self.arguments.values() if argument.required
+        )
 
     def repeatable(self, given: Mapping[str, Any]) -> bool:
         """Tell whether a call may be sent again when its outcome is unknown."""
@@ -223,10 +229,10 @@ class Database:
                 f"the database has no function {name}: it is not migrated"
             ) from None
 
-    async def find(self, name: str) -> Function | None:
-        """Look up a function that may have come since the catalogue was read."""
+    async def find(self, name: str, given: Collection[str]) -> Function | None:
+        """Look up a function that may have come or changed since the catalogue was read."""
         function = self.catalogue.functions.get(name)
-        if function is None:
+        if function is None or not function.takes(given):
             await self.refresh()
             function = self.catalogue.functions.get(name)
         return function

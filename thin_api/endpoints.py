@@ -170,6 +170,7 @@ async def answer_result(
             log.error("unknown_error_code", error_id=error_id, function=exchange.function)
             raise errors.internal(error_id)
         status = known
+        headers = (*headers, *exchange.error_headers(str(refusal.get("code"))))
         if status in (429, 503):
             headers = (*headers, RETRY_AFTER)
     await exchange.answer(status, result, headers)

@@ -26,6 +26,9 @@ JSON_HEADERS = (
 )
 
 
+POSTGREST = "postgrest"
+
+
 class Disconnected(Exception):  # noqa: N818 - nobody is left to be told
     """The client went away before its request was whole."""
 
@@ -71,6 +74,12 @@ class Exchange:
     def seconds(self) -> float:
         """How long this has taken so far."""
         return time.perf_counter() - self.started
+
+    def error_headers(self, code: str) -> Headers:
+        """Repeat an error's code where PostgREST's clients look when there is no body."""
+        if self.dialect != POSTGREST:
+            return ()
+        return ((b"proxy-status", f"PostgREST; error={code}".encode()),)
 
     async def send(self, message: Message) -> None:
         """Pass the answer on, with the request's id."""

@@ -45,7 +45,7 @@ def configure(settings: Settings) -> None:
     logging.getLogger("uvicorn.access").disabled = True  # the request line says more
 
 
-def stack(error: BaseException) -> list[str]:
+def trace(error: BaseException) -> list[str]:
     """Describe an exception and its causes by type and place; a message could quote content."""
     lines: list[str] = []
     cause: BaseException | None = error
@@ -70,7 +70,7 @@ def _drop_exception(_logger: WrappedLogger, _method: str, event: EventDict) -> E
     if isinstance(error, tuple):
         error = error[1]
     if isinstance(error, BaseException):
-        event["stack"] = stack(error)
+        event["trace"] = trace(error)
     return event
 
 

@@ -11,6 +11,7 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    disable_created_metrics,
     generate_latest,
     multiprocess,
 )
@@ -18,6 +19,8 @@ from prometheus_client import (
 from thin_api.pool import Pool
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+disable_created_metrics()
 
 REQUESTS = Counter("parley_http_requests_total", "Requests answered", ("method", "route", "status"))
 SECONDS = Histogram(

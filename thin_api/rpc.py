@@ -11,9 +11,8 @@ from thin_api.auth import Caller
 from thin_api.db import Function
 from thin_api.endpoints import Services, answer_other_method, answer_result
 from thin_api.errors import Failure
-from thin_api.exchange import Exchange, exchange_of
+from thin_api.exchange import POSTGREST, Exchange, exchange_of
 
-DIALECT = "postgrest"
 PROFILES = (b"api", b"public")  # the clients' default, and the schema there is
 OBJECT = b"application/vnd.pgrst.object+json"
 ACCEPTED = (b"application/json", b"application/*", b"*/*", OBJECT)
@@ -35,7 +34,7 @@ class RpcEndpoint:
         """Answer one call."""
         exchange = exchange_of(scope)
         exchange.route = self.path
-        exchange.dialect = DIALECT
+        exchange.dialect = POSTGREST
         if exchange.method not in ("GET", "HEAD", "POST"):
             await answer_other_method(exchange, READS)
             return
@@ -45,12 +44,15 @@ class RpcEndpoint:
         _check_profile(exchange)
         content_type = _content_type(exchange)
         name = exchange.read_path()["function"]
-        function = await services.database.find(name)
         if exchange.method == "POST":
             body, given = await self._from_body(exchange)
+            function = await services.database.find(name, given)
         else:
-            body, given = _from_query(exchange, function)
-        function = _fitting(function, name, given)
+            query = {f: v for f, v in exchange.query().items() if (f, v) != ("select", "*")}
+            function = await services.database.find(name, query)
+            body, given = _from_query(query, function)
+        if function is None or not function.takes(given):
+            raise _not_found(name, function, given)
         exchange.function = function.name
         _check_right(exchange, caller, function)
 
@@ -75,7 +77,8 @@ class RpcEndpoint:
 
     async def _from_body(self, exchange: Exchange) -> tuple[bytes, Mapping[str, Any]]:
         for field, value in exchange.query().items():
-            _refuse_filter(field, value)
+            if (field, value) != ("select", "*"):
+                raise _unsupported(field)
         body = await exchange.body(self._services.settings.max_body_bytes)
         kind = exchange.headers.get(b"content-type", b"application/json")
         if body and kind.partition(b";")[0].strip().lower() not in (b"application/json", OBJECT):
@@ -89,33 +92,26 @@ class RpcEndpoint:
         return body, given
 
 
-def _from_query(exchange: Exchange, function: Function | None) -> tuple[bytes, Mapping[str, Any]]:
+def _from_query(
+    query: Mapping[str, str], function: Function | None
+) -> tuple[bytes, Mapping[str, Any]]:
     """Read arguments as text; the database turns each into its type, arrays like {1,2}."""
     known = function.arguments if function is not None else {}
     given: dict[str, Any] = {}
-    for field, value in exchange.query().items():
+    for field, value in query.items():
         if field not in known and (field in RESERVED or FILTER.fullmatch(value)):
-            _refuse_filter(field, value)
-        elif field in known and known[field].type in ("json", "jsonb"):
-            given[field] = _document(value)
-        else:
-            given[field] = value
+            raise _unsupported(field)
+        is_json = field in known and known[field].type in ("json", "jsonb")
+        given[field] = _document(value) if is_json else value
     return orjson.dumps(given), given
 
 
-def _fitting(function: Function | None, name: str, given: Mapping[str, Any]) -> Function:
-    """Refuse a function that is not there, or not with these arguments."""
-    if (
-        function is not None
-        and all(field in function.arguments for field in given)
-        and all(a.name in given for a in function.arguments.values() if a.required)
-    ):
-        return function
+def _not_found(name: str, function: Function | None, given: Mapping[str, Any]) -> Failure:
     called = f"api.{name}({', '.join(sorted(given))})"
     hint = None
     if function is not None:
         hint = f"Perhaps you meant to call api.{name}({', '.join(sorted(function.arguments))})"
-    raise Failure(
+    return Failure(
         "not_found",
         f"Could not find the function {called} in the schema cache",
         code="PGRST202",
@@ -173,14 +169,13 @@ def _content_type(exchange: Exchange) -> bytes:
     )
 
 
-def _refuse_filter(field: str, value: str) -> None:
-    if (field, value) != ("select", "*"):
-        raise Failure(
-            "unsupported",
-            f"Filtering a result is not supported: {field}",
-            code="PGRST127",
-            details={"field": field},
-        )
+def _unsupported(field: str) -> Failure:
+    return Failure(
+        "unsupported",
+        f"Filtering a result is not supported: {field}",
+        code="PGRST127",
+        details={"field": field},
+    )
 
 
 def _document(value: str) -> Any:
