@@ -36,7 +36,8 @@ begin
 
     select m.role into participant.role
       from chat.members m
-     where m.conversation_id = p_conversation_id and m.user_id = v_actor.user_id and m.user_id = any (locked);
+     where m.conversation_id = p_conversation_id and m.user_id = v_actor.user_id and m.user_id = any (locked)
+       and m.left_seq is null;
     if not found then
         refusal := chat.outsider(p_conversation_id, v_actor.tenant_id);
     end if;

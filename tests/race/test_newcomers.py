@@ -101,3 +101,17 @@ def test_blocker_who_joins_while_a_send_waits_does_not_get_it(cast: Cast, verb: 
     assert message["message"]["seq"] > joining["message"]["seq"]
     assert "not for cleo" not in [seen["content"] for seen in cleo.sees(chat)]
     assert cleo.unread(chat) == 0
+
+
+def test_someone_is_added_back_while_others_remove_them(cast: Cast) -> None:
+    tom, owner, other = cast.people("tom", "owner", "other")
+    chat = owner.opens_group(tom, other).succeed()["conversation_id"]
+    owner.makes(chat, other, "admin").succeed()
+    other.begin()
+    other.removes(chat, tom).succeed()
+    removing = owner.device().removes(chat, tom).start_blocked()
+    adding = owner.adds(chat, tom).start_blocked()
+    other.commit()
+    assert said(removing.result(PATIENCE)) == "duplicate"
+    assert said(adding.result(PATIENCE)) == "done"
+    assert cast.members(chat) == {tom.id, owner.id, other.id}

@@ -39,7 +39,8 @@ begin
     end if;
     select m.* into v_target
       from chat.members m
-     where m.conversation_id = p_conversation_id and m.user_id = p_user_id and m.user_id = any (v_by.locked);
+     where m.conversation_id = p_conversation_id and m.user_id = p_user_id and m.user_id = any (v_by.locked)
+       and m.left_seq is null;
     if not found then
         return chat.fail('not_found', 'there is no such member');
     end if;

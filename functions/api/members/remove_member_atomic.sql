@@ -26,8 +26,7 @@ begin
     v_by := chat.participant(p_conversation_id, p_actor_id, array[p_user_id]);
     select m.* into v_target
       from chat.members m
-     where m.conversation_id = p_conversation_id and m.user_id = p_user_id
-       and (m.left_seq is not null or m.user_id = any (v_by.locked));
+     where m.conversation_id = p_conversation_id and m.user_id = p_user_id and m.user_id = any (v_by.locked);
 
     if v_by.refusal ->> 'error' = 'not_a_member' and p_user_id = v_by.user_id and v_target.left_seq is not null then
         return chat.ok(jsonb_build_object('message', null, 'affected_count', 0, 'duplicate', true));
