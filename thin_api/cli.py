@@ -314,9 +314,8 @@ def _reset(args: argparse.Namespace, settings: Settings) -> int:
 
 def _sow(settings: Settings) -> None:
     """Add the demo data, showing progress."""
-    steps = tqdm(seed.STEPS, desc="demo data", unit="step", leave=False, dynamic_ncols=True)
     with seed.connect(settings) as connection:
-        for step in steps:
+        for step in tqdm(seed.STEPS, desc="demo data", unit="step", dynamic_ncols=True):
             step(connection)
 
 

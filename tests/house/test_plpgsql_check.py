@@ -1,0 +1,36 @@
+"""plpgsql_check reads every function and finds nothing; it needs the extension, as CI has it."""
+
+import os
+
+import psycopg
+import pytest
+from psycopg import errors
+
+
+@pytest.fixture
+def checked(fresh_database: str) -> psycopg.Connection[tuple[object, ...]]:
+    connection = psycopg.connect(fresh_database, autocommit=True)
+    try:
+        connection.execute("create extension plpgsql_check")
+    except (errors.UndefinedFile, errors.FeatureNotSupported, errors.InsufficientPrivilege):
+        connection.close()
+        if os.environ.get("TEST_PLPGSQL_CHECK") == "required":
+            raise
+        pytest.skip("this server has no plpgsql_check")
+    return connection
+
+
+def test_plpgsql_check_finds_nothing(checked: psycopg.Connection[tuple[object, ...]]) -> None:
+    with checked:
+        rows = checked.execute(
+            """select p.oid::regprocedure::text, f.lineno, f.level, f.message
+                 from pg_proc p
+                 join pg_language l on l.oid = p.prolang
+                cross join plpgsql_check_function_tb(
+                    p.oid, fatal_errors => false, performance_warnings => true,
+                    extra_warnings => true, security_warnings => true) f
+                where l.lanname = 'plpgsql'
+                  and p.pronamespace in ('api'::regnamespace, 'chat'::regnamespace)
+                order by 1, 2"""
+        ).fetchall()
+    assert rows == []
