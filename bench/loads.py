@@ -1,0 +1,151 @@
+"""What puts load on: pgbench against the database, our own client against HTTP."""
+
+import dataclasses
+import json
+import math
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from bench.http_client import Task, Window
+from thin_api.embedded import PROGRAMS
+
+LEAD = 1.0  # seconds before a measurement begins: connections, plans and caches get warm
+SLACK = 0.3  # seconds a load goes on after the measurement's end
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a load did."""
+
+    acked: int  # answered well, also outside the window
+    latencies: Sequence[float]  # seconds, of what was answered within the window
+
+
+class Running(Protocol):
+    """A load under way."""
+
+    @property
+    def pid(self) -> int:
+        """Return the process that makes the load."""
+
+    def finish(self) -> Outcome:
+        """Wait for its end."""
+
+
+class Load(Protocol):
+    """Something that can put load on."""
+
+    def start(self, window: Window, length: float) -> Running:
+        """Start it."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PgBench:
+    """Some clients that run one script against a database without pause."""
+
+    dsn: str
+    script: str
+    clients: int
+    role: str = "parley_api"
+
+    def start(self, window: Window, length: float) -> "RunningPgBench":
+        """Start it: prepared statements, one thread, every transaction logged."""
+        folder = tempfile.TemporaryDirectory(prefix="parley-pgbench-")
+        script = Path(folder.name) / "script.sql"
+        script.write_text(self.script)
+        process = subprocess.Popen(
+            [
+                *(str(PROGRAMS / "bin" / "pgbench"), "--no-vacuum", "--protocol=prepared"),
+                *(f"--client={self.clients}", "--jobs=1", "--log", f"--file={script}"),
+                *(f"--time={math.ceil(length)}", f"--random-seed={int(window.begin * 1000)}"),
+                self.dsn,
+            ],
+            cwd=folder.name,
+            env={**os.environ, "PGOPTIONS": f"-c role={self.role}"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        return RunningPgBench(process, window, folder)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RunningPgBench:
+    """A pgbench under way."""
+
+    process: "subprocess.Popen[str]"
+    window: Window
+    folder: "tempfile.TemporaryDirectory[str]"
+
+    @property
+    def pid(self) -> int:
+        """Return its process."""
+        return self.process.pid
+
+    def finish(self) -> Outcome:
+        """Wait for its end; a single failed transaction ends the measurement."""
+        output, _ = self.process.communicate()
+        figures = dict(line.split(": ", 1) for line in output.splitlines() if ": " in line)
+        failed = figures.get("number of failed transactions", "").startswith("0 ")
+        if self.process.returncode or not failed:
+            raise RuntimeError(f"pgbench failed:\n{output}")
+        with self.folder:
+            return Outcome(
+                acked=int(figures["number of transactions actually processed"]),
+                latencies=list(self._latencies()),
+            )
+
+    def _latencies(self) -> Iterator[float]:
+        for file in Path(self.folder.name).glob("pgbench_log.*"):
+            for line in file.read_text().splitlines():
+                _, _, taken, _, seconds, micros = line.split()[:6]
+                if self.window.begin <= int(seconds) + int(micros) / 1e6 < self.window.end:
+                    yield int(taken) / 1e6
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Http:
+    """Our HTTP client with a task."""
+
+    task: Task
+
+    def start(self, window: Window, length: float) -> "RunningHttp":  # noqa: ARG002
+        """Start it in a process of its own."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bench.http_client"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert process.stdin is not None
+        pickle.dump((self.task, window), process.stdin)
+        process.stdin.close()
+        return RunningHttp(process)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RunningHttp:
+    """Our HTTP client under way."""
+
+    process: "subprocess.Popen[bytes]"
+
+    @property
+    def pid(self) -> int:
+        """Return its process."""
+        return self.process.pid
+
+    def finish(self) -> Outcome:
+        """Wait for its end; anything but success ends the measurement."""
+        assert self.process.stdout is not None
+        output = self.process.stdout.read()
+        if self.process.wait():
+            raise RuntimeError("the HTTP client failed")
+        told = json.loads(output)
+        if set(told["statuses"]) - {"200", "201"}:
+            raise RuntimeError(f"not every request was answered well: {told['statuses']}")
+        return Outcome(sum(told["statuses"].values()), told["latencies"])
