@@ -21,7 +21,7 @@ import uvicorn
 from tqdm import tqdm
 from uvicorn.supervisors import Multiprocess
 
-from thin_api import doctor, replay, seed
+from thin_api import doctor, metrics, replay, seed
 from thin_api.migrate import MigrateError, Migrator
 from thin_api.settings import Settings, SettingsError, load, with_secret
 
@@ -154,7 +154,8 @@ def _run(settings: Settings, listener: socket.socket) -> None:
     )
     with contextlib.suppress(KeyboardInterrupt):
         if settings.workers > 1:
-            Multiprocess(config, sockets=[listener]).run()
+            with metrics.shared():
+                Multiprocess(config, sockets=[listener]).run()
         else:
             uvicorn.Server(config).run(sockets=[listener])
 

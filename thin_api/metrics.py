@@ -1,6 +1,9 @@
 """Prometheus metrics, one figure for all worker processes."""
 
+import contextlib
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -19,8 +22,9 @@ from prometheus_client import (
 from thin_api.pool import Pool
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"  # read by the library when it is imported
 
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 REQUESTS = Counter("parley_http_requests_total", "Requests answered", ("method", "route", "status"))
 SECONDS = Histogram(
@@ -68,9 +72,20 @@ def observe_pool(pool: Pool) -> None:
         gauge.set(getattr(pool, state))
 
 
+@contextlib.contextmanager
+def shared() -> Iterator[None]:
+    """Let the worker processes started within add up their figures."""
+    with tempfile.TemporaryDirectory(prefix="parley-metrics-") as directory:
+        os.environ[DIRECTORY] = directory
+        try:
+            yield
+        finally:
+            del os.environ[DIRECTORY]
+
+
 def render() -> bytes:
     """Write the exposition text; with several workers, their sum."""
-    directory = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    directory = os.environ.get(DIRECTORY)
     if directory is None:
         return generate_latest(REGISTRY)
     forget_dead_workers(directory)

@@ -96,7 +96,7 @@ def test_expiry_is_checked_for_tokens_seen_before(
     with site.caller(token(people.ada, exp=int(time.time()) + 60)) as client:
         assert client.get("/v1/me").status_code == 200
         now = time.time() + 60 + auth.LEEWAY + 1
-        monkeypatch.setattr(auth.time, "time", lambda: now)
+        monkeypatch.setattr("thin_api.auth.time.time", lambda: now)
         monkeypatch.setattr(jwt.api_jwt, "datetime", _Clock(now))
         check_refusal(client.get("/v1/me"), 401, "unauthenticated")
 
@@ -157,7 +157,7 @@ class Issuer:
     def publish(self, kid: str, key: Any, algorithm: str, **more: str) -> None:
         """Add a public key."""
         kind = jwt.algorithms.get_default_algorithms()[algorithm]
-        public = json.loads(kind.to_jwk(key.public_key()))  # type: ignore[attr-defined]
+        public = json.loads(kind.to_jwk(key.public_key()))
         self.keys.append({**public, "kid": kid, **more})
 
     def close(self) -> None:

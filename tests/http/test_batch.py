@@ -58,7 +58,7 @@ def test_statuses_in_a_batch_are_those_of_single_sends(site: Site, people: Peopl
 
     expected = [status for *_, status in sends] * 4
     sends *= 4
-    tasks = [lambda one=one: send(*one[:3]) for one in sends]  # type: ignore[misc]
+    tasks = [lambda one=one: send(*one[:3]) for one in sends]
     assert at_once(tasks) == expected
 
 

@@ -193,7 +193,7 @@ def test_sane_request_id_comes_back(anybody: httpx.Client) -> None:
 
 @pytest.mark.parametrize("given", ["", "a b", "x" * 129, 'a"b', "a;b", "-a", "\xe9"])
 def test_other_request_id_is_replaced(anybody: httpx.Client, given: str) -> None:
-    response = anybody.get("/health", headers={"X-Request-Id": given.encode("latin-1")})
+    response = anybody.get("/health", headers={b"X-Request-Id": given.encode("latin-1")})
     assert re.fullmatch("[0-9a-f]{24}", response.headers["x-request-id"])
 
 

@@ -1,6 +1,7 @@
 """Functions by name as PostgREST offers them; the official client is one of the callers."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import postgrest
@@ -32,12 +33,12 @@ def client(site: Site, people: People) -> Iterator[postgrest.SyncPostgrestClient
 def test_official_client_sends_reads_and_is_refused(
     client: postgrest.SyncPostgrestClient, people: People
 ) -> None:
-    sent = client.rpc(
-        "send_message_atomic", {"p_conversation_id": people.group, "p_content": "hi"}
-    ).execute()
-    assert sent.data["message"]["sender_id"] == people.ada
-    read = client.rpc("list_messages", {"p_conversation_id": people.group}, get=True).execute()
-    assert [message["content"] for message in read.data["messages"]] == ["hi"]
+    call = {"p_conversation_id": people.group, "p_content": "hi"}
+    sent: Any = client.rpc("send_message_atomic", call).execute().data
+    assert sent["message"]["sender_id"] == people.ada
+    call = {"p_conversation_id": people.group}
+    read: Any = client.rpc("list_messages", call, get=True).execute().data
+    assert [message["content"] for message in read["messages"]] == ["hi"]
     with pytest.raises(postgrest.APIError) as refused:
         client.rpc("send_message_atomic", {"p_conversation_id": new_id()}).execute()
     assert (refused.value.code, refused.value.details) == ("PT400", {"field": "content"})
@@ -60,14 +61,12 @@ async def test_official_async_client_works_too(site: Site, people: People) -> No
         client = postgrest.AsyncPostgrestClient(
             f"{site.url}/rest/v1", headers=headers, http_client=http
         )
-        made = await client.rpc(
-            "create_conversation_atomic",
-            {"p_kind": "group", "p_title": "async", "p_member_ids": [people.ada]},
-        ).execute()
-        listed = await client.rpc("list_conversations", {"p_limit": "5"}, get=True).execute()
-    assert made.data["conversation_id"] in {
-        one["conversation_id"] for one in listed.data["conversations"]
-    }
+        call: Any = {"p_kind": "group", "p_title": "async", "p_member_ids": [people.ada]}
+        made: Any = (await client.rpc("create_conversation_atomic", call).execute()).data
+        page = {"p_limit": "5"}
+        listed: Any = (await client.rpc("list_conversations", page, get=True).execute()).data
+    found = {one["conversation_id"] for one in listed["conversations"]}
+    assert made["conversation_id"] in found
 
 
 def test_result_is_the_bare_value_under_both_prefixes(people: People) -> None:
