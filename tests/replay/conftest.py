@@ -1,17 +1,14 @@
 """The logs of these tests, and a server to replay them to."""
 
-import socket
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 
-from tests.support import Connection, connect, violations, wait_for
-from thin_api.app import create_app
+from tests.http.support import serving, settings_for
+from tests.support import Connection, connect, violations
 from thin_api.settings import Settings
 
 EXCERPTS = sorted(Path(__file__).with_name("data").glob("*.raw.txt"))
@@ -61,23 +58,11 @@ class Served:
 @pytest.fixture
 def parley(fresh_database: str) -> Iterator[Served]:
     """Serve a fresh database; nothing may break an invariant."""
-    settings = Settings(
-        database_url=fresh_database, jwt_secret="a secret of these tests, long enough", log="error"
-    )
-    server = uvicorn.Server(uvicorn.Config(create_app(settings), log_config=None, access_log=False))
-    listener = socket.create_server(("127.0.0.1", 0))
-    port = listener.getsockname()[1]
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    try:
-        wait_for(lambda: server.started or not thread.is_alive(), "the server")
-        with connect(fresh_database, None) as connection:
-            yield Served(f"http://127.0.0.1:{port}", replace(settings, port=port), connection)
-            assert violations(connection) == []
-    finally:
-        server.should_exit = True
-        thread.join()
-        listener.close()
+    settings = settings_for(fresh_database)
+    with serving(settings) as site, connect(fresh_database, None) as connection:
+        port = int(site.url.rpartition(":")[2])
+        yield Served(site.url, replace(settings, port=port), connection)
+        assert violations(connection) == []
 
 
 @pytest.fixture

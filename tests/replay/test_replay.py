@@ -9,15 +9,18 @@ from typing import Any
 
 import pytest
 
+from tests.http.support import SECRET, settings_for
 from tests.replay.conftest import Served
-from tests.support import wait_for
+from tests.support import connect as connect_database
+from tests.support import violations, wait_for
 from thin_api import replay
 from thin_api.cli import main
 from thin_api.replay.clients import Client, Tokens, connect
 from thin_api.replay.log import annotation_path, parse, read_answers, read_log
 from thin_api.replay.plan import Plan, make_plan
 from thin_api.replay.runner import Conversation, Message
-from thin_api.replay.verify import differences
+from thin_api.replay.server import find_server
+from thin_api.replay.verify import differences, stored_lines
 
 HARD = [
     "=== early [n=e@host]  has left #c []",
@@ -75,7 +78,7 @@ def run(parley: Served, file: Path, *arguments: str) -> int:
     return replay.run(args, parley.settings)
 
 
-def stored(parley: Served) -> list[Any]:
+def everything(parley: Served) -> list[Any]:
     """Everything a replay could change, as text: a replay that adds nothing leaves it as it is."""
     return parley.connection.execute(
         "select c::text from chat.conversations c union all select m::text from chat.messages m"
@@ -110,9 +113,9 @@ def test_an_excerpt_is_stored_line_for_line(
 
 def test_a_second_run_adds_nothing(parley: Served, excerpt: Path) -> None:
     assert run(parley, excerpt) == 0
-    before = stored(parley)
+    before = everything(parley)
     assert run(parley, excerpt, "--verify", "--clients", "3") == 0
-    assert stored(parley) == before
+    assert everything(parley) == before
 
 
 def test_lines_keep_their_order_with_one_client_or_with_many(parley: Served, excerpt: Path) -> None:
@@ -177,9 +180,9 @@ def test_a_limit_replays_the_first_lines_and_the_rest_can_follow(
     assert run(parley, excerpt, "--limit", "7", "--verify") == 0
     assert run(parley, excerpt, "--limit", "9", "--verify") == 0
     assert run(parley, excerpt, "--verify") == 0
-    before = stored(parley)
+    before = everything(parley)
     assert run(parley, excerpt, "--limit", "7", "--verify") == 0
-    assert stored(parley) == before
+    assert everything(parley) == before
 
 
 @pytest.mark.parametrize("unheard", [False, True], ids=["unsent", "unheard"])
@@ -224,13 +227,13 @@ async def test_a_replay_killed_at_any_request_goes_on_to_the_same_end(
     assert request > len(lines)
 
 
-async def test_two_replays_of_a_log_at_once_store_it_once(parley: Served, excerpt: Path) -> None:
+async def test_two_replays_at_once_store_each_line_once(parley: Served, excerpt: Path) -> None:
     lines = read_log(excerpt)
     plan = make_plan(lines, {}, "both")
     one, other = await asyncio.gather(play(parley, plan, "both"), play(parley, plan, "both"))
     assert one.conversation_id == other.conversation_id
-    history, members = await read(parley, plan, one)
-    assert list(differences(lines, plan, history, members)) == []
+    history, _ = await read(parley, plan, one)
+    assert list(stored_lines(history)) == [line.raw for line in lines]
 
 
 def test_a_killed_process_is_continued_by_the_next(parley: Served, tmp_path: Path) -> None:
@@ -281,7 +284,7 @@ def test_without_a_server_one_runs_for_the_duration(
     fresh_database: str, write_log: Callable[..., Path], clean_environment: pytest.MonkeyPatch
 ) -> None:
     clean_environment.setenv("DATABASE_URL", fresh_database)
-    clean_environment.setenv("PARLEY_JWT_SECRET", "a secret of these tests, long enough")
+    clean_environment.setenv("PARLEY_JWT_SECRET", SECRET)
     clean_environment.setenv("PARLEY_PORT", "1")  # where nobody listens
     file = write_log("[12:00] <a> one", "[12:00] <b> two")
     assert main(["replay", str(file), "--verify"]) == 0
@@ -306,12 +309,25 @@ def test_a_file_that_is_not_there_is_told(parley: Served, tmp_path: Path) -> Non
 
 
 async def test_the_whole_logs_are_stored_line_for_line(
-    parley: Served, whole_logs: list[Path]
+    fresh_database: str, whole_logs: list[Path], clean_environment: pytest.MonkeyPatch
 ) -> None:
-    async def replay_one(path: Path) -> list[str]:
+    settings = settings_for(fresh_database, port=1)  # where nobody listens: one of our own
+    clean_environment.setenv("DATABASE_URL", fresh_database)
+    clean_environment.setenv("PARLEY_JWT_SECRET", SECRET)
+
+    async def replay_one(path: Path, url: str) -> list[str]:
         lines = read_log(path)
         plan = make_plan(lines, read_answers(annotation_path(path)), path.name)
-        conversation = await play(parley, plan, path.name)
-        return list(differences(lines, plan, *await read(parley, plan, conversation)))
+        async with connect(url, 4) as crowd:
+            conversation = await Conversation.open(
+                plan, crowd, Tokens(settings), key=path.name, title=path.name
+            )
+            await conversation.play(lambda _: None)
+            history, members = await conversation.history(), await conversation.members()
+        return list(differences(lines, plan, history, members))
 
-    assert await asyncio.gather(*map(replay_one, whole_logs)) == [[]] * len(whole_logs)
+    async with find_server(None, settings) as url:
+        found = await asyncio.gather(*(replay_one(path, url) for path in whole_logs))
+    assert found == [[]] * len(whole_logs)
+    with connect_database(fresh_database, None) as connection:
+        assert violations(connection) == []

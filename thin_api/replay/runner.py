@@ -8,9 +8,10 @@ one acting when the step before is acknowledged. The cost: one step in flight pe
 second are one over the latency of a request, however many clients there are.
 
 A killed replay goes on where it stopped: each line is a message with a key of its own, written
-after the changes it tells of, so the end of the stored history says what has been done. Should an
-old request still arrive, or a second replay of the same log run beside this one, a line comes back
-as a duplicate, and the end of the history is read again.
+after the changes it tells of, so the end of the stored history says what has been done. Should a
+line come back as a duplicate, somebody else has sent it (an old request that still arrived, or a
+second replay of the same log), and the end of the history is read again. Two replays at once store
+each line once and in order; only a change of members may then happen twice.
 """
 
 import asyncio
