@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from thin_api import errors, logs, metrics, openapi, pages, rpc, settings
 from thin_api.auth import Authenticator
 from thin_api.batch import Sender
-from thin_api.db import Database, Refused
+from thin_api.db import Database, Refused, UnexpectedError
 from thin_api.endpoints import Endpoint, Services
 from thin_api.errors import Cause, Failure
 from thin_api.exchange import JSON_HEADERS, POSTGREST, Disconnected, Exchange, exchange_of
@@ -49,9 +49,12 @@ def create_app(values: Settings) -> ASGIApp:
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await database.open()
-        sampling = asyncio.create_task(_sample_pool(database))
+        chores = [asyncio.create_task(_sample_pool(database))]
+        if values.maintain_every:
+            chores.append(asyncio.create_task(_maintain(database, values.maintain_every)))
         yield
-        sampling.cancel()
+        for chore in chores:
+            chore.cancel()
         await services.authenticator.close()
         await database.close()
         log.info("stopped")
@@ -145,6 +148,16 @@ async def _sample_pool(database: Database) -> None:
     while True:
         metrics.observe_pool(database.pool)
         await asyncio.sleep(POOL_SAMPLING)
+
+
+async def _maintain(database: Database, every: float) -> None:
+    """Keep the database tidy; of several processes at it at once, it lets one."""
+    while True:
+        await asyncio.sleep(every)
+        try:
+            await database.call("maintain", {})
+        except (Failure, Refused, UnexpectedError) as error:
+            log.warning("maintenance_failed", reason=type(error).__name__)
 
 
 async def _on_failure(request: Request, error: Exception) -> Response:

@@ -54,6 +54,9 @@ class Settings:
     workers: int = setting(1, "server processes", least=1)
     max_body_bytes: int = setting(1_048_576, "largest request body", least=1)
     shutdown_grace: float = setting(10.0, "seconds running requests get to finish on shutdown")
+    maintain_every: float = setting(
+        60.0, "seconds between calls of api.maintain(); 0: something else calls it"
+    )
     cors_origins: str | None = setting(None, "web origins that may call, between commas, or *")
     log: Literal["debug", "info", "warning", "error"] = setting("info", "least level logged")
     log_format: Literal["auto", "json", "console"] = setting(

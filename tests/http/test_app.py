@@ -25,7 +25,7 @@ from tests.http.support import (
     token,
 )
 from tests.http.test_db import blocked_by, held
-from tests.support import wait_for
+from tests.support import connect, wait_for
 
 LINE = {"request_id", "method", "route", "status", "ms", "user_id", "function", "event", "level"}
 
@@ -166,3 +166,16 @@ def test_what_is_not_http_harms_nobody(site: Site, request_bytes: bytes) -> None
     assert not answer or answer.startswith(b"HTTP/1.1 ")
     assert b" 500 " not in answer.partition(b"\r\n")[0]
     assert httpx.get(f"{site.url}/health").status_code == 200
+
+
+def test_server_keeps_the_database_tidy(fresh_database: str) -> None:
+    with connect(fresh_database, role=None) as operator:
+        operator.execute(
+            "insert into chat.outbox (conversation_id, event, created_at)"
+            " values (gen_random_uuid(), '{}', now() - interval '1 day')"
+        )
+        with serving(settings_for(fresh_database, maintain_every=0.05)):
+            wait_for(
+                lambda: operator.execute("select count(*) from chat.outbox").fetchone() == (0,),
+                "the outbox to be trimmed",
+            )
