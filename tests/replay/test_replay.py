@@ -290,6 +290,32 @@ def test_without_a_server_one_runs_for_the_duration(
     assert main(["replay", str(file), "--verify"]) == 0
 
 
+def test_a_server_of_its_own_goes_with_a_killed_replay(
+    fresh_database: str, tmp_path: Path, clean_environment: pytest.MonkeyPatch
+) -> None:
+    clean_environment.setenv("DATABASE_URL", fresh_database)
+    clean_environment.setenv("PARLEY_JWT_SECRET", SECRET)
+    clean_environment.setenv("PARLEY_PORT", "1")
+    file = tmp_path / "made.raw.txt"
+    file.write_text("[12:00] <a> x\n" * 5000)
+    with connect_database(fresh_database, None) as connection:
+
+        def one(query: str) -> int:
+            row = connection.execute(query).fetchone()
+            return int(row[0]) if row else 0
+
+        process = subprocess.Popen(
+            [sys.executable, "-m", "thin_api", "replay", str(file)], stderr=subprocess.DEVNULL
+        )
+        try:
+            wait_for(lambda: one("select count(*) from chat.messages") > 9, "the replay")
+        finally:
+            process.kill()
+            process.wait()
+        serving = "select count(*) from pg_stat_activity where application_name like 'parley%'"
+        wait_for(lambda: one(serving) == 0, "the server to go")
+
+
 def test_a_server_that_does_not_start_is_told(
     write_log: Callable[..., Path],
     clean_environment: pytest.MonkeyPatch,

@@ -14,6 +14,8 @@ from thin_api.settings import Settings
 
 POLL = 0.1
 
+_SETTINGS = {"PARLEY_HOST": "127.0.0.1", "PARLEY_LOG": "error", "PARLEY_WORKERS": "1"}
+
 
 @asynccontextmanager
 async def find_server(base_url: str | None, settings: Settings) -> AsyncIterator[str]:
@@ -31,12 +33,13 @@ async def find_server(base_url: str | None, settings: Settings) -> AsyncIterator
 
 @asynccontextmanager
 async def _own_server() -> AsyncIterator[str]:
-    """Run `parley serve` beside us, so that serving and sending do not share a processor."""
+    """Serve from a process beside us: serving and sending need not share a processor."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "thin_api", "serve"),
-        env=os.environ | {"PARLEY_HOST": "127.0.0.1", "PARLEY_PORT": port, "PARLEY_LOG": "error"},
+        *(sys.executable, "-m", "thin_api.replay.passing"),
+        env=os.environ | _SETTINGS | {"PARLEY_PORT": port},
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.DEVNULL,
     )
     address = f"http://127.0.0.1:{port}"
@@ -47,9 +50,9 @@ async def _own_server() -> AsyncIterator[str]:
             await asyncio.sleep(POLL)
         yield address
     finally:
-        if process.returncode is None:
-            process.terminate()
-            await process.wait()
+        assert process.stdin  # noqa: S101 - it is a pipe
+        process.stdin.close()
+        await process.wait()
 
 
 async def _says_yes(url: str) -> bool:
