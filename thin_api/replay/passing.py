@@ -1,14 +1,13 @@
-"""`parley serve` for as long as somebody holds the other end of standard input.
+"""`python -m thin_api ARGUMENTS` for as long as somebody holds the other end of standard input.
 
 However a replay ends, killed included, the server it started for itself goes with it.
 """
 
 import os
+import runpy
 import signal
 import sys
 import threading
-
-from thin_api.cli import main
 
 
 def _leave_when_alone() -> None:
@@ -19,4 +18,4 @@ def _leave_when_alone() -> None:
 
 if __name__ == "__main__":
     threading.Thread(target=_leave_when_alone, daemon=True).start()
-    sys.exit(main(["serve"]))
+    runpy.run_module("thin_api", run_name="__main__", alter_sys=True)

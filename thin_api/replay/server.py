@@ -37,7 +37,7 @@ async def _own_server() -> AsyncIterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "thin_api.replay.passing"),
+        *(sys.executable, "-m", "thin_api.replay.passing", "serve"),
         env=os.environ | _SETTINGS | {"PARLEY_PORT": port},
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.DEVNULL,
