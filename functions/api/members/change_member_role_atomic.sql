@@ -47,7 +47,10 @@ begin
     if v_target.role = p_role then
         return chat.ok(jsonb_build_object('message', null, 'affected_count', 0, 'duplicate', true));
     end if;
-    if v_target.role = 'owner' and not chat.has_other_owner(p_conversation_id, p_user_id) then
+    if v_target.role = 'owner'
+       and not exists (select from chat.members m
+                        where m.conversation_id = p_conversation_id and m.user_id <> p_user_id
+                          and m.role = 'owner' and m.left_seq is null) then
         return chat.fail('last_owner');
     end if;
 
