@@ -38,6 +38,8 @@ set local plpgsql.extra_errors = 'all';
 \ir chat/text_refusal.sql
 \ir chat/metadata_refusal.sql
 \ir chat/page_refusal.sql
+\ir chat/page_cursor.sql
+\ir chat/member_ids_refusal.sql
 \ir chat/message_refusal.sql
 \ir chat/send_item_problem.sql
 \ir chat/creation_refusal.sql

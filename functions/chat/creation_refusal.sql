@@ -33,12 +33,6 @@ begin
     if p_kind = 'help' and p_initial_message is null then
         return chat.invalid('initial_message', 'is missing');
     end if;
-    if p_kind = 'group' and array_position(p_member_ids, null) is not null then
-        return chat.invalid('member_ids', 'holds a null');
-    end if;
-    if cardinality(p_member_ids) > v_limits.members_per_addition then
-        return chat.oversized('member_ids', v_limits.members_per_addition, 'members');
-    end if;
     if p_initial_message !~ '\S' then
         return chat.invalid('initial_message', 'is empty');
     end if;
@@ -49,6 +43,7 @@ begin
         return chat.invalid('history', 'must be all or joined');
     end if;
     return coalesce(
+        chat.member_ids_refusal(p_member_ids),
         chat.text_refusal('title', p_title, v_limits.title_characters),
         chat.text_refusal('client_key', p_client_key, v_limits.key_characters),
         chat.metadata_refusal(p_metadata));

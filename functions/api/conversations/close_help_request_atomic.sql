@@ -15,6 +15,9 @@ declare
     v_actor   record;
     v_request chat.help_requests;
 begin
+    if p_help_request_id is null then
+        return chat.invalid('help_request_id', 'is missing');
+    end if;
     v_actor := chat.actor(p_actor_id);
     if v_actor.refusal is not null then
         return v_actor.refusal;

@@ -16,6 +16,7 @@ as $$
 declare
     v_refusal jsonb := chat.page_refusal(p_limit);
     v_actor   record;
+    v_cursor  record;
     v_time    timestamptz;
     v_id      uuid;
     v_page    jsonb;
@@ -26,11 +27,12 @@ begin
         return v_refusal;
     end if;
     if p_before is not null then
-        if p_before !~ '^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d(:?\d\d)?)(/[0-9a-f-]{36})?$' then
+        v_cursor := chat.page_cursor(p_before);
+        if v_cursor.active_at is null then
             return chat.invalid('before', 'must be a next_before or a time');
         end if;
-        v_time := split_part(p_before, '/', 1)::timestamptz;
-        v_id := nullif(split_part(p_before, '/', 2), '')::uuid;
+        v_time := v_cursor.active_at;
+        v_id := v_cursor.conversation_id;
     end if;
     v_actor := chat.actor(p_actor_id);
     if v_actor.refusal is not null then

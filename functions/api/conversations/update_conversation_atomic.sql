@@ -5,7 +5,7 @@
 -- Locks    the actor's member row, then the conversation row.
 -- Writes   conversations, changes +1 (with what was there before), outbox +1.
 -- Retry    the same values again change nothing: "duplicate": true.
--- Fails    validation_error, unauthenticated, permission_denied, not_found, not_a_member,
+-- Fails    validation_error, unauthenticated, permission_denied, not_found, not_a_member, blocked,
 --          conversation_closed, too_large
 create or replace function api.update_conversation_atomic(
     p_conversation_id uuid,
@@ -43,6 +43,9 @@ begin
     end if;
     if (v_by.conversation).closed_at is not null then
         return chat.fail('conversation_closed');
+    end if;
+    if chat.is_blocked_pair(p_conversation_id, v_by.user_id) then
+        return chat.fail('blocked');
     end if;
 
     update chat.conversations c

@@ -18,7 +18,6 @@ language plpgsql volatile
 security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_most    integer := (select l.members_per_addition from chat.limits l);
     v_actor   record;
     v_by      record;
     v_refusal jsonb;
@@ -29,11 +28,9 @@ begin
     if coalesce(cardinality(p_member_ids), 0) = 0 then
         return chat.invalid('member_ids', 'is empty');
     end if;
-    if array_position(p_member_ids, null) is not null then
-        return chat.invalid('member_ids', 'holds a null');
-    end if;
-    if cardinality(p_member_ids) > v_most then
-        return chat.oversized('member_ids', v_most, 'members');
+    v_refusal := chat.member_ids_refusal(p_member_ids);
+    if v_refusal is not null then
+        return v_refusal;
     end if;
     v_actor := chat.actor(p_actor_id);
     if v_actor.refusal is not null then

@@ -6,8 +6,8 @@
 -- Locks    the actor's member row, then the conversation row.
 -- Writes   the message, changes +1 (with the previous content), conversations.last_seq, outbox +1.
 -- Retry    the same content again changes nothing: "duplicate": true.
--- Fails    validation_error, unauthenticated, permission_denied, not_found, not_a_member, edit_conflict,
---          conversation_closed, too_large
+-- Fails    validation_error, unauthenticated, permission_denied, not_found, not_a_member, blocked,
+--          edit_conflict, conversation_closed, too_large
 create or replace function api.edit_message_atomic(
     p_conversation_id    uuid,
     p_actor_id           uuid default null,
@@ -55,6 +55,9 @@ begin
     end if;
     if (v_by.conversation).closed_at is not null then
         return chat.fail('conversation_closed');
+    end if;
+    if chat.is_blocked_pair(p_conversation_id, v_by.user_id) then
+        return chat.fail('blocked');
     end if;
 
     update chat.messages m
