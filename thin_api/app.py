@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import secrets
 from collections.abc import AsyncIterator, Iterator, Sequence
 from itertools import groupby
@@ -31,6 +32,7 @@ from thin_api.settings import Settings
 log = structlog.get_logger(__name__)
 
 POOL_SAMPLING = 1.0
+REFUSED_STATE = re.compile(r"PT4[0-9][0-9]")
 POSTGREST_CODES = {"unauthenticated": "PGRST301", "too_large": "PT413"}
 
 
@@ -170,12 +172,12 @@ async def _on_refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)  # noqa: S101
     exchange = exchange_of(request.scope)
     postgrest = exchange.dialect == POSTGREST
-    if error.cause is Cause.RAISED:
+    if error.cause is Cause.RAISED and REFUSED_STATE.fullmatch(error.sqlstate):
         return _answer(exchange, _raised(error))
     if error.cause is Cause.ARGUMENT:
         code = error.sqlstate if postgrest else None
         return _answer(exchange, Failure("validation_error", error.message, code=code))
-    if postgrest:
+    if error.cause is Cause.FORBIDDEN and postgrest:
         return _answer(exchange, Failure("permission_denied", error.message, code=error.sqlstate))
     return await _on_bug(request, error)
 
@@ -209,7 +211,6 @@ async def _on_bug(request: Request, error: Exception) -> Response:
 
 def _raised(error: Refused) -> Failure:
     """Read what api.must raised: SQLSTATE PTnnn, the refusal as its detail."""
-    status = int(error.sqlstate[2:]) if error.sqlstate[2:].isdigit() else 500
     try:
         refusal = orjson.loads(error.details or "")
     except ValueError:
@@ -221,7 +222,7 @@ def _raised(error: Refused) -> Failure:
         error.message,
         details=refusal.get("details", error.details),
         hint=error.hint,
-        status=status if 400 <= status < 600 else 500,
+        status=int(error.sqlstate[2:]),
         code=error.sqlstate,
     )
 

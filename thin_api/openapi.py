@@ -25,7 +25,13 @@ Every call is one PostgreSQL function. A success is `{"success": true, ...}`, a 
 yours (`client_message_id`, `client_key`): sent again with it, they answer with the first result \
 and `"duplicate": true`.\
 """
-EVERYWHERE = ("validation_error", "unauthenticated", "internal_error", "unavailable")
+EVERYWHERE = (
+    "validation_error",
+    "unauthenticated",
+    "permission_denied",
+    "internal_error",
+    "unavailable",
+)
 WITH_BODY = ("too_large",)
 
 UUID: Schema = {"type": "string", "format": "uuid"}
@@ -264,7 +270,6 @@ def _route(operation: Operation, function: Function, catalogue: Catalogue, codes
                 [
                     *codes.get(function.name, ()),
                     *(WITH_BODY if operation.body else ()),
-                    *(("permission_denied",) if operation.service else ()),
                 ],
                 catalogue,
             ),
@@ -287,31 +292,34 @@ def _operation_id(operation: Operation) -> str:
 
 
 def _rpc(function: Function, catalogue: Catalogue, codes: Codes) -> Schema:
-    described: dict[str, Any] = {
-        "operationId": f"rpc_{function.name}",
+    refusals = _refusals([*codes.get(function.name, ()), *WITH_BODY, "not_found"], catalogue)
+    responses: dict[str, Any] = {"200": _response("The function's result."), **refusals}
+    if function.returns == "void":
+        responses["204"] = {"description": "Done; there is no result."}
+    if function.writes:
+        responses["201"] = _response("The function's result, when something was created.")
+    shared = {
         "summary": function.comment,
         "tags": ["rpc"],
-        "parameters": [ACTOR],
-        "requestBody": _body(dict(function.arguments)),
-        "responses": {
-            "200": _response("The function's result."),
-            "201": _response("The function's result, when something was created."),
-            **_refusals(
-                [
-                    *codes.get(function.name, ()),
-                    *WITH_BODY,
-                    "not_found",
-                    *(() if function.open_to_users else ("permission_denied",)),
-                ],
-                catalogue,
-            ),
-        },
+        "responses": responses,
         "x-function": function.name,
         "x-service": not function.open_to_users,
     }
-    if function.returns == "void":
-        described["responses"]["204"] = {"description": "Done; there is no result."}
-    return {"post": described}
+    post = {
+        **shared,
+        "operationId": f"rpc_{function.name}",
+        "parameters": [ACTOR],
+        "requestBody": _body(dict(function.arguments)),
+    }
+    if function.writes:
+        return {"post": post}
+    names = function.arguments
+    get = {
+        **shared,
+        "operationId": f"rpc_get_{function.name}",
+        "parameters": [*(_parameter("query", function, name, name) for name in names), ACTOR],
+    }
+    return {"get": get, "post": post}
 
 
 ACTOR: Schema = {

@@ -35,15 +35,16 @@ class RpcEndpoint:
         exchange = exchange_of(scope)
         exchange.route = self.path
         exchange.dialect = POSTGREST
-        if exchange.method not in ("GET", "HEAD", "POST"):
-            await answer_other_method(exchange, READS)
-            return
         services = self._services
+        name = exchange.read_path()["function"]
+        if exchange.method not in ("GET", "HEAD", "POST"):
+            known = services.database.catalogue.functions.get(name)
+            await answer_other_method(exchange, WRITES if known and known.writes else READS)
+            return
         caller = await services.authenticator.caller(exchange.headers)
         exchange.user_id = caller.actor_id
         _check_profile(exchange)
         content_type = _content_type(exchange)
-        name = exchange.read_path()["function"]
         if exchange.method == "POST":
             body, given = await self._from_body(exchange)
             function = await services.database.find(name, given)

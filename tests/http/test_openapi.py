@@ -30,12 +30,13 @@ def operations(api: Any) -> list[tuple[str, str, Any]]:
 def test_every_route_and_every_function_is_described(site: Site, api: Any) -> None:
     with connect(site.dsn) as connection:
         functions = connection.execute(
-            """select proname from pg_proc
+            """select proname, provolatile = 'v' from pg_proc
                 where pronamespace = 'api'::regnamespace
                   and has_function_privilege(oid, 'execute')"""
         ).fetchall()
     routes = {(operation.method.lower(), operation.path) for operation in OPERATIONS}
-    calls = {("post", f"/rpc/{name}") for (name,) in functions}
+    calls = {("post", f"/rpc/{name}") for name, _ in functions}
+    calls |= {("get", f"/rpc/{name}") for name, writes in functions if not writes}
     assert {(method, path) for method, path, _ in operations(api)} == routes | calls
 
 

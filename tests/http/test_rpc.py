@@ -233,6 +233,9 @@ def test_raised_refusal_keeps_its_status_and_code(people: People) -> None:
     response = people.as_service.post("/rpc/must", json={"p_result": refusal})
     assert check_refusal(response, 409, "last_owner") == {"a": 1}
     assert (response.json()["code"], response.json()["message"]) == ("PT409", "no")
+    ours = {**refusal, "error": "internal_error", "code": "PT500"}
+    bug = people.as_service.post("/rpc/must", json={"p_result": ours})
+    assert check_refusal(bug, 500, "internal_error").keys() == {"error_id"}
 
 
 def test_headers_of_postgrest_clients_are_accepted(people: People) -> None:
@@ -268,7 +271,11 @@ def test_caller_without_a_token_gets_postgrests_code(anybody: httpx.Client) -> N
 def test_other_methods_are_405(people: People) -> None:
     for method in ("PUT", "PATCH", "DELETE"):
         check_refusal(people.as_ada.request(method, "/rpc/get_user"), 405, "unsupported")
-    assert people.as_ada.options("/rpc/get_user").status_code == 204
+    reads, writes = (
+        people.as_ada.options(f"/rpc/{name}").headers["allow"]
+        for name in ("get_user", "send_message_atomic")
+    )
+    assert (reads, writes) == ("GET, HEAD, OPTIONS, POST", "OPTIONS, POST")
 
 
 class Own:
