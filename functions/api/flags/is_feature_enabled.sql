@@ -4,7 +4,7 @@
 -- Returns  flag, enabled. An unknown flag is off.
 -- Rule     A user's bucket is SHA-256(flag || ':' || user) modulo 100: fixed, so that a user who has a feature
 --          keeps it while the percentage only grows, and different flags pick different users.
--- Fails    validation_error
+-- Fails    validation_error, unauthenticated
 create or replace function api.is_feature_enabled(
     p_flag    text,
     p_user_id uuid default null
@@ -17,6 +17,9 @@ declare
 begin
     if p_flag is null then
         return chat.invalid('flag', 'is missing');
+    end if;
+    if not chat.is_trusted() and chat.subject() is null then
+        return chat.fail('unauthenticated');
     end if;
     select f.enabled and (f.rollout_percent = 100 or coalesce(b.bucket < f.rollout_percent, false)) into v_enabled
       from chat.feature_flags f

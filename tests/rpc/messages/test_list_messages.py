@@ -59,7 +59,8 @@ def test_a_page_is_ascending_wherever_it_begins(
 
 
 def test_pages_meet_without_gap_or_overlap(db: Connection, by_cid: Json) -> None:
-    read, before = [], None
+    read: list[int] = []
+    before = None
     more = True
     while more:
         numbers, more = page(db, **by_cid, before_seq=before, limit=3)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.rpc.behind import events, rows
+from tests.rpc.behind import events, rows, value
 from tests.rpc.conftest import World
 from tests.support import Connection, Json, refuse, send, succeed
 
@@ -152,3 +152,27 @@ class TestUnread:
                 message_id=message["id"],
             )
         assert unread(db, world, world.cid) == 1
+
+    def test_what_came_and_went_while_counting_does_not(self, db: Connection, world: World) -> None:
+        seen = value(
+            db,
+            "select to_jsonb(c) from chat.conversations c where conversation_id = %s",
+            world.group,
+        )
+        message = send(db, world.group, world.ann, "oops")
+        succeed(
+            db,
+            "delete_message_atomic",
+            conversation_id=world.group,
+            actor_id=world.ann,
+            message_id=message["id"],
+        )
+        count = value(
+            db,
+            "select chat.unread_count(jsonb_populate_record(null::chat.conversations, %s), m)"
+            " from chat.members m where m.conversation_id = %s and m.user_id = %s",
+            seen,
+            world.group,
+            world.cid,
+        )
+        assert count == 2
