@@ -140,6 +140,7 @@ set local plpgsql.extra_errors = 'all';
 -- Operations.
 \ir api/operations/must.sql
 \ir api/operations/export_user.sql
+\ir chat/erase_traces.sql
 \ir api/operations/erase_user_atomic.sql
 \ir chat/last_seq_before.sql
 \ir chat/purge_log.sql

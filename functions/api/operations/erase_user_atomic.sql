@@ -47,37 +47,7 @@ begin
         v_count := v_count + 1;
     end loop;
 
-    update chat.changes ch
-       set previous_content = null, data = '{}'
-      from chat.messages t
-      join chat.members m on m.conversation_id = t.conversation_id and m.user_id = t.sender_id
-     where m.user_id = p_user_id and ch.conversation_id = t.conversation_id and ch.message_id = t.id
-       and ch.kind in ('message_edited', 'message_deleted');
-    update chat.messages t
-       set content = 'The members changed', metadata = t.metadata - 'name'
-      from chat.members m
-     where m.user_id = p_user_id and t.conversation_id = m.conversation_id and t.source = 'system'
-       and (t.metadata -> 'user_ids' ? p_user_id::text or t.metadata ->> 'actor_id' = p_user_id::text);
-    with gone as (
-        delete from chat.reactions r
-         using chat.members m
-         where m.user_id = p_user_id and r.conversation_id = m.conversation_id and r.user_id = m.user_id
-        returning r.conversation_id, r.message_id)
-    update chat.messages t
-       set reaction_count = t.reaction_count - g.count
-      from (select gone.conversation_id, gone.message_id, count(*) from gone group by 1, 2) g
-     where t.conversation_id = g.conversation_id and t.id = g.message_id;
-    delete from chat.receipts r
-     using chat.members m
-     where m.user_id = p_user_id and r.conversation_id = m.conversation_id and r.user_id = m.user_id;
-    perform from chat.blocks b
-      where p_user_id in (b.blocker_id, b.blocked_id)
-      order by b.blocker_id, b.blocked_id
-        for update;
-    delete from chat.blocks b where p_user_id in (b.blocker_id, b.blocked_id);
-    update chat.help_requests h
-       set title = 'Erased', metadata = '{}', client_key = null, closed_at = coalesce(h.closed_at, clock_timestamp())
-     where h.owner_id = p_user_id;
+    perform chat.erase_traces(p_user_id);
     return chat.ok(jsonb_build_object('user_id', p_user_id, 'affected_count', v_count));
 end
 $$;

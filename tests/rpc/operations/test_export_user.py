@@ -1,0 +1,64 @@
+"""api.export_user."""
+
+import pytest
+
+from tests.rpc.calls import NOBODY
+from tests.rpc.conftest import World
+from tests.support import Connection, refuse, send, succeed
+
+
+def test_it_holds_everything_kept_about_a_user(db: Connection, world: World) -> None:
+    in_group = {"conversation_id": world.group, "actor_id": world.bob}
+    succeed(
+        db, "edit_message_atomic", **in_group, message_id=world.reply["id"], content="hello you"
+    )
+    succeed(db, "add_reaction_atomic", **in_group, message_id=world.hello["id"], emoji="x")
+    succeed(db, "mark_read_atomic", **in_group, seq=2)
+    succeed(db, "block_user_atomic", actor_id=world.bob, user_id=world.cid)
+    succeed(db, "remove_member_atomic", **in_group, user_id=world.bob)
+    exported = succeed(db, "export_user", user_id=world.bob)
+    assert set(exported) == {
+        "success",
+        "user",
+        "memberships",
+        "messages",
+        "reactions",
+        "blocks",
+        "help_requests",
+        "receipts",
+    }
+    assert exported["user"]["display_name"] == "Bob"
+    assert {m["conversation_id"] for m in exported["memberships"]} == {world.group, world.direct}
+    (message,) = exported["messages"]
+    assert (message["content"], message["previous_contents"]) == ("hello you", ["hello Ann"])
+    assert [reaction["emoji"] for reaction in exported["reactions"]] == ["x"]
+    assert [block["blocked_id"] for block in exported["blocks"]] == [world.cid]
+    assert [r["help_request_id"] for r in exported["help_requests"]] == [world.help_request]
+    assert [(receipt["kind"], receipt["seq"]) for receipt in exported["receipts"]] == [("read", 2)]
+
+
+def test_it_holds_nothing_others_said(db: Connection, world: World) -> None:
+    send(db, world.direct, world.ann, "a secret of Ann's")
+    assert "secret" not in str(succeed(db, "export_user", user_id=world.bob))
+
+
+def test_who_did_nothing_has_an_empty_one(db: Connection, world: World) -> None:
+    exported = succeed(db, "export_user", user_id=world.dee)
+    assert [value for key, value in exported.items() if key not in ("success", "user")] == [[]] * 6
+
+
+def test_users_export_themselves_only(db: Connection, world: World) -> None:
+    succeed(db, "export_user", user_id=world.bob, actor_id=world.bob)
+    refuse(db, "permission_denied", "export_user", user_id=world.bob, actor_id=world.ann)
+
+
+def test_the_deactivated_keep_the_right_to_their_data(db: Connection, world: World) -> None:
+    succeed(db, "deactivate_user_atomic", user_id=world.bob)
+    succeed(db, "export_user", user_id=world.bob, actor_id=world.bob)
+
+
+@pytest.mark.parametrize(("user_id", "code"), [(None, "validation_error"), (NOBODY, "not_found")])
+def test_whom_must_be_said_and_known(
+    db: Connection, world: World, user_id: str | None, code: str
+) -> None:
+    refuse(db, code, "export_user", user_id=user_id)
