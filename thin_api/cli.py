@@ -33,6 +33,10 @@ DAY = 86_400
 Command = Callable[[argparse.Namespace, Settings], int]
 
 
+class Terminated(SystemExit):
+    """We were told to stop; whatever is open closes on the way out."""
+
+
 class CommandError(RuntimeError):
     """A command cannot do what it was asked; the message says why."""
 
@@ -137,12 +141,11 @@ def _serve(args: argparse.Namespace, settings: Settings) -> int:
         if args.demo:
             _sow(settings)
         _greet(settings, listener, demo=args.demo)
-        _run(settings, listener)
-    return 0
+        return _run(settings, listener)
 
 
-def _run(settings: Settings, listener: socket.socket) -> None:
-    """Run uvicorn on the listener, in this process or in several."""
+def _run(settings: Settings, listener: socket.socket) -> int:
+    """Run uvicorn on the listener, in this process or in several, until told to stop."""
     config = uvicorn.Config(
         "thin_api.app:from_environment",
         factory=True,
@@ -152,12 +155,16 @@ def _run(settings: Settings, listener: socket.socket) -> None:
         server_header=False,
         timeout_graceful_shutdown=max(1, round(settings.shutdown_grace)),
     )
-    with contextlib.suppress(KeyboardInterrupt):
-        if settings.workers > 1:
-            with metrics.shared():
-                Multiprocess(config, sockets=[listener]).run()
-        else:
-            uvicorn.Server(config).run(sockets=[listener])
+    if settings.workers > 1:
+        with metrics.shared():
+            Multiprocess(config, sockets=[listener]).run()
+        return 0
+    server = uvicorn.Server(config)
+    try:
+        server.run(sockets=[listener])
+    except (KeyboardInterrupt, Terminated):
+        return 0  # uvicorn sends itself the signal again once it has stopped
+    return 0 if server.started else 1
 
 
 @contextlib.contextmanager
@@ -340,7 +347,7 @@ def _positive(text: str) -> int:
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
     """Let every `with` close what it opened, the embedded server too."""
-    raise SystemExit(0 if number == signal.SIGTERM else 128 + number)
+    raise Terminated(128 + number)
 
 
 def _embedded_errors() -> tuple[type[Exception], ...]:

@@ -1,6 +1,7 @@
 """The embedded PostgreSQL: found or started in the data folder, stopped by whoever leaves last."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import importlib.util
@@ -9,6 +10,7 @@ import pwd
 import shutil
 import struct
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -319,6 +321,8 @@ NO_ID = 0xFFFFFFFF
 
 def _grant_search(path: Path, uid: int) -> None:
     """Give one user the right to pass through a folder; chmod could only give it to everybody."""
+    if sys.platform != "linux":
+        raise OSError(errno.ENOTSUP, "no access control lists here")
     try:
         entries = list(struct.iter_unpack("<HHI", os.getxattr(path, ACL)[4:]))
     except OSError:
