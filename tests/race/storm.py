@@ -24,6 +24,7 @@ WORDS = ["yes", "no", "perhaps", "later", "never"]
 EMOJI = ["👍", "🎉", "❤️"]
 CONVERSATIONS = 5  # of each sort; as new ones are opened, old ones are forgotten
 MESSAGES = 50
+LOOK_EVERY = 200
 REACHABLE = """
     select m.conversation_id::text, m.user_id::text
       from chat.members m
@@ -98,6 +99,13 @@ class Sailor:
                 else:
                     self.check(function, arguments, answer)
                     self.world.note(function, answer)
+                if number % LOOK_EVERY == 0:
+                    self.look()
+
+    def look(self) -> None:
+        """See that what must hold holds in the middle of it, as one snapshot shows it."""
+        for violation in violations(self.reader):
+            self.world.fail(f"in between: {violation}")
 
     def check(self, function: str, arguments: Json, answer: Json) -> None:
         """See that marks never go back and that nothing is counted below zero."""

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.race.steps import Cast, Step, both_orders, meet, said
-from tests.support import at_once
+from tests.race.steps import Cast, Person, Step, both_orders, meet, said
+from tests.support import Json, at_once
 
 
 @both_orders
@@ -106,31 +106,24 @@ def test_help_request_asked_twice_with_one_key_is_one(cast: Cast, ending: str) -
 
 @pytest.mark.parametrize("kind", ["direct", "group", "help"])
 def test_one_key_in_many_hands_makes_one_conversation(cast: Cast, kind: str) -> None:
-    ann, bob = cast.people("ann", "bob")
-    request = bob.asks_for_help().succeed()["help_request_id"]
-    devices = [ann.device() for _ in range(6)]
+    ann, *others = cast.people(*"abcdefgh")
+    hands = [ann.device() for _ in range(8)]
 
-    def create(number: int) -> list[Step]:
-        return [
-            {
-                "direct": device.step(
-                    "create_conversation_atomic",
-                    kind="direct",
-                    member_ids=[bob.id],
-                    client_key=str(number),
-                ),
-                "group": device.opens_group(bob, key=str(number)),
-                "help": device.step(
-                    "create_conversation_atomic",
-                    help_request_id=request,
-                    initial_message="I can help",
-                    client_key=str(number),
-                ),
-            }[kind]
-            for device in devices
-        ]
+    def opening(hand: Person, other: Person, number: int) -> Step:
+        if kind == "group":
+            return hand.opens_group(other, key=str(number))
+        about: Json = {"kind": "direct", "member_ids": [other.id]}
+        if kind == "help":
+            about = {"help_request_id": requests[other.id], "initial_message": "I can help"}
+        return hand.step("create_conversation_atomic", client_key=str(number), **about)
 
-    for number in range(1 if kind != "group" else 10):
-        answers = at_once([step.run for step in create(number)])
-        assert sorted(said(one) for one in answers) == ["done", *["duplicate"] * 5]
+    requests = {
+        other.id: other.asks_for_help().succeed()["help_request_id"]
+        for other in others
+        if kind == "help"
+    }
+    for number in range(40 if kind == "group" else len(others)):
+        other = others[number % len(others)]
+        answers = at_once([opening(hand, other, number).run for hand in hands])
+        assert sorted(said(one) for one in answers) == ["done", *["duplicate"] * 7]
         assert len({one["conversation_id"] for one in answers}) == 1
