@@ -1,6 +1,7 @@
 """One server a session, a template migrated once, and a clone of it for whoever must commit."""
 
 import os
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,7 +26,7 @@ FAST = {
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server() -> Iterator[str]:
     """Yield a server: TEST_DATABASE_URL, a container of image TEST_CONTAINER, or the embedded."""
     if address := os.environ.get("TEST_DATABASE_URL"):
         yield address
@@ -35,7 +36,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         with PostgresContainer(image, driver=None) as container:
             yield container.get_connection_url()
     else:
-        with embedded.running(tmp_path_factory.mktemp("server"), extra=FAST) as dsn:
+        # Not pytest's folder: each new session of pytest takes away what opens it to the server.
+        with (
+            tempfile.TemporaryDirectory(prefix="parley-test-") as folder,
+            embedded.running(Path(folder), extra=FAST) as dsn,
+        ):
             yield dsn
 
 

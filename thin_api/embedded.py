@@ -271,8 +271,11 @@ class _Server:
         """Stop the server without waiting for its clients."""
         if not self.postmaster():
             return False
+        account = self.account()
+        if account:
+            _let_through(self.data_dir, account)
         arguments = ["pg_ctl", "stop", "-w", "-s", "-m", "fast", "-t", str(START_TIMEOUT)]
-        _run([*arguments, "-D", str(self.pgdata)], self.account(), self.log)
+        _run([*arguments, "-D", str(self.pgdata)], account, self.log)
         return True
 
 
