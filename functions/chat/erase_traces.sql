@@ -41,6 +41,11 @@ begin
     delete from chat.receipts r
      using chat.members m
      where m.user_id = p_user_id and r.conversation_id = m.conversation_id and r.user_id = m.user_id;
+    -- In order: two who blocked each other may be erased at once.
+    perform from chat.blocks b
+      where p_user_id in (b.blocker_id, b.blocked_id)
+      order by b.blocker_id, b.blocked_id
+        for update;
     delete from chat.blocks b where p_user_id in (b.blocker_id, b.blocked_id);
     update chat.help_requests h
        set title = 'Erased', metadata = '{}', client_key = null, closed_at = coalesce(h.closed_at, clock_timestamp())

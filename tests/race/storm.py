@@ -378,6 +378,8 @@ OPERATIONS: dict[Operation, int] = {
 
 def storm(dsn: str, *, sailors: int, operations: int, seed: str) -> World:
     """Let so many connections do so many operations in all; what came of it."""
+    with connect(dsn, None) as login:
+        login.execute("update chat.limits set outbox_retention = '100 milliseconds'")
     with connect(dsn) as connection:
         world = World(new_users(connection, PEOPLE))
         for owner in world.people[:4]:

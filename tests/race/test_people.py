@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.race.steps import Cast, Step, both_orders, meet, said
+from tests.race.steps import Cast, Step, both_orders, meet, pass_by, said
 
 
 def _upserts(cast: Cast, **fields: Any) -> Step:
@@ -113,6 +113,18 @@ def test_flag_set_twice_at_once_keeps_the_last(cast: Cast) -> None:
     (ann,) = cast.people("ann")
     asked = cast.operation("is_feature_enabled", flag=flag, user_id=ann.id).succeed()
     assert asked["enabled"] is False
+
+
+def test_upkeep_leaves_events_that_an_erasure_rewrites_to_the_next(cast: Cast) -> None:
+    ann, bob = cast.people("ann", "bob")
+    chat = ann.opens_direct(bob, "hi").succeed()["conversation_id"]
+    old = "update chat.outbox set created_at = '2020-01-01' where conversation_id = %s returning 1"
+    assert cast.rows(old, chat) == [1, 1]
+    erasing, upkeep = pass_by(cast.erases(ann), cast.operation("maintain"))
+    assert (said(erasing), said(upkeep)) == ("done", "done")
+    cast.operation("maintain").succeed()
+    left = "select 1 from chat.outbox where conversation_id = %s and created_at < '2021-01-01'"
+    assert cast.rows(left, chat) == []
 
 
 def test_upkeep_at_once_is_done_by_one(cast: Cast) -> None:

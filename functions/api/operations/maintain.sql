@@ -19,8 +19,13 @@ begin
         return chat.ok('{"skipped": true}');
     end if;
 
+    -- An erasure may be rewriting events, in another order: those can wait for the next call.
     delete from chat.outbox o
-     where o.created_at < clock_timestamp() - (select l.outbox_retention from chat.limits l);
+     using (select x.xid, x.position
+              from chat.outbox x
+             where x.created_at < clock_timestamp() - (select l.outbox_retention from chat.limits l)
+               for update skip locked) old
+     where o.xid = old.xid and o.position = old.position;
     get diagnostics v_trimmed = row_count;
     delete from chat.listeners l
      where not exists (select from pg_stat_get_activity(l.backend_pid) a where a.pid is not null);
