@@ -64,7 +64,7 @@ def acting_as(db: Connection, role: str, claims: Json | str | None = None) -> It
 def rows(db: Connection, query: str, *values: Any) -> list[tuple[Any, ...]]:
     """Ask the tables, or change them, as whoever owns the server."""
     db.execute("set local role none")
-    cursor = db.execute(sql.SQL(query), [_adapted(value) for value in values])
+    cursor = db.execute(sql.SQL(query), [_adapted(value) for value in values] or None)
     found: list[tuple[Any, ...]] = cursor.fetchall() if cursor.description else []
     db.execute("set local role parley_api")
     return found

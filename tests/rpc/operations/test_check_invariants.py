@@ -1,0 +1,225 @@
+"""api.check_invariants: each thing that must hold is broken by hand, and seen."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.rpc.behind import acting_as, rows, value
+from tests.rpc.conftest import World
+from tests.support import Connection, new_group, send, succeed, violations
+
+
+@pytest.fixture(autouse=True)
+def healthy() -> None:
+    """Not afterwards, here."""
+
+
+# What breaks it, with %(name)s for the ids of the fixture below.
+IN_GROUP = "conversation_id = %(group)s"
+BROKEN = [
+    ("log_is_gapless", f"update chat.conversations set last_seq = last_seq + 1 where {IN_GROUP}"),
+    ("log_is_gapless", f"update chat.conversations set purged_seq = 1 where {IN_GROUP}"),
+    ("log_is_gapless", f"delete from chat.changes where {IN_GROUP} and kind = 'message_edited'"),
+    (
+        "log_is_gapless",
+        f"update chat.changes set seq = 1 where {IN_GROUP} and kind = 'message_edited'",
+    ),
+    (
+        "messages_are_in_time_order",
+        f"update chat.messages set created_at = created_at - interval '1 hour'"
+        f" where {IN_GROUP} and seq = 2",
+    ),
+    (
+        "ordinals_count_messages",
+        f"update chat.messages set ordinal = 0 where {IN_GROUP} and seq = 1",
+    ),
+    (
+        "message_count_is_the_last_ordinal",
+        "update chat.conversations set message_count = 0 where conversation_id = %(empty)s",
+    ),
+    (
+        "watermarks_are_within_the_log",
+        f"update chat.members set delivered_seq = 1000 where {IN_GROUP} and user_id = %(bob)s",
+    ),
+    (
+        "sent_counts_count_messages",
+        "update chat.members"
+        "   set sent_count = sent_count + 1, sent_count_at_read = sent_count_at_read + 1"
+        f" where {IN_GROUP} and user_id = %(bob)s",
+    ),
+    (
+        "unread_counts_are_exact",
+        "insert into chat.exclusions (conversation_id, user_id, seq)"
+        f" select conversation_id, %(bob)s, seq from chat.changes"
+        f"  where {IN_GROUP} and kind = 'message_edited'",
+    ),
+    (
+        "senders_were_members",
+        f"update chat.messages set sender_id = %(cid)s where {IN_GROUP} and content = 'hidden';"
+        f"update chat.members set sent_count = sent_count - 1"
+        f" where {IN_GROUP} and user_id = %(ann)s",
+    ),
+    (
+        "member_count_is_exact",
+        f"update chat.conversations set member_count = member_count + 1 where {IN_GROUP}",
+    ),
+    (
+        "two_people_conversations_have_two_members",
+        "insert into chat.members"
+        " (conversation_id, user_id, tenant_id, joined_seq, delivered_seq, read_seq, sent_count)"
+        " select conversation_id, %(cid)s, tenant_id, 0, 1, 1, 0"
+        "   from chat.conversations where conversation_id = %(help)s;"
+        "update chat.conversations set member_count = 3 where conversation_id = %(help)s",
+    ),
+    (
+        "help_is_between_owner_and_helper",
+        "update chat.help_requests set owner_id = %(cid)s where owner_id = %(bob)s",
+    ),
+    (
+        "groups_have_an_owner",
+        f"update chat.members set role = 'admin' where {IN_GROUP} and user_id = %(ann)s",
+    ),
+    (
+        "deactivated_users_are_in_no_group",
+        "update chat.users set deactivated_at = now() where user_id = %(dee)s",
+    ),
+    (
+        "joining_has_its_system_message",
+        f'update chat.messages set metadata = metadata || \'{{"event": "role_changed"}}\''
+        f" where {IN_GROUP} and metadata ->> 'event' = 'member_added'",
+    ),
+    (
+        "leaving_has_its_system_message",
+        f'update chat.messages set metadata = metadata || \'{{"event": "role_changed"}}\''
+        f" where {IN_GROUP} and metadata ->> 'event' = 'member_removed'",
+    ),
+    (
+        "system_messages_tell_of_a_change",
+        f'update chat.messages set metadata = metadata || \'{{"event": "party"}}\''
+        f" where {IN_GROUP} and metadata ->> 'event' = 'role_changed'",
+    ),
+    (
+        "additions_add_each_once",
+        f'update chat.messages set metadata = metadata || \'{{"event": "member_added"}}\''
+        f" where {IN_GROUP} and metadata ->> 'event' = 'role_changed'",
+    ),
+    (
+        "ids_derive_from_canonical_keys",
+        "update chat.conversations set canonical_key = 'group:x' where conversation_id = %(empty)s",
+    ),
+    (
+        "canonical_keys_say_who",
+        "update chat.members set user_id = %(cid)s"
+        " where conversation_id = %(direct)s and user_id = %(bob)s",
+    ),
+    (
+        "one_message_per_client_key",
+        "drop index chat.messages_client_message_key;"
+        "update chat.messages set client_message_id = 'k'"
+        f" where {IN_GROUP} and sender_id = %(bob)s",
+    ),
+    (
+        "reaction_counts_are_exact",
+        f"update chat.messages set reaction_count = 5 where {IN_GROUP} and seq = 1",
+    ),
+    (
+        "replies_stay_in_their_conversation",
+        "update chat.messages set reply_to_id ="
+        " (select id from chat.messages where conversation_id = %(direct)s)"
+        f" where {IN_GROUP} and seq = 2",
+    ),
+    (
+        "replies_stay_in_their_conversation",
+        f"update chat.messages set reply_to_id = id where {IN_GROUP} and seq = 2",
+    ),
+    (
+        "deleted_messages_have_their_change",
+        f"update chat.messages set deleted_at = now(), content = null where {IN_GROUP} and seq = 2",
+    ),
+    (
+        "exclusions_are_for_others",
+        "insert into chat.exclusions (conversation_id, user_id, seq)"
+        " values (%(group)s, %(ann)s, 1)",
+    ),
+    (
+        "nothing_belongs_to_two_tenants",
+        f"update chat.members set tenant_id = %(other)s where {IN_GROUP} and user_id = %(bob)s",
+    ),
+    (
+        "blocks_stay_in_a_tenant",
+        "insert into chat.blocks (blocker_id, blocked_id) values (%(ann)s, %(zoe)s)",
+    ),
+]
+
+
+@pytest.fixture
+def ids(db: Connection, world: World) -> Iterator[dict[str, str]]:
+    """Data where everything that is checked is there to be broken, by someone nothing stops."""
+    by_ann = {"conversation_id": world.group, "actor_id": world.ann}
+    by_bob = {"conversation_id": world.group, "actor_id": world.bob}
+    succeed(db, "add_members_atomic", **by_ann, member_ids=[world.dee])
+    succeed(db, "change_member_role_atomic", **by_ann, user_id=world.dee, role="admin")
+    succeed(db, "remove_member_atomic", **by_ann, user_id=world.cid)
+    succeed(db, "edit_message_atomic", **by_ann, message_id=world.hello["id"], content="hello all")
+    gone = send(db, world.group, world.bob, "gone", client_message_id="gone")
+    succeed(db, "delete_message_atomic", **by_bob, message_id=gone["id"])
+    succeed(db, "add_reaction_atomic", **by_bob, message_id=world.hello["id"], emoji="x")
+    succeed(db, "block_user_atomic", actor_id=world.dee, user_id=world.ann)
+    send(db, world.group, world.ann, "hidden")
+    succeed(db, "mark_read_atomic", **by_ann, seq=2)
+    send(db, world.direct, world.ann, "hi")
+    helping = succeed(
+        db,
+        "create_conversation_atomic",
+        help_request_id=world.help_request,
+        helper_id=world.ann,
+        initial_message="oil",
+    )
+    empty = new_group(db, world.dee)
+    send(db, empty, world.dee, "echo")
+    succeed(
+        db, "remove_member_atomic", conversation_id=empty, actor_id=world.dee, user_id=world.dee
+    )
+    assert violations(db) == []
+    rows(db, "set local session_replication_role = replica")
+    yield {
+        "group": world.group,
+        "direct": world.direct,
+        "help": helping["conversation_id"],
+        "empty": empty,
+        "other": world.other_tenant_id,
+        **{name: getattr(world, name) for name in ("ann", "bob", "cid", "dee", "zoe")},
+    }
+
+
+@pytest.mark.parametrize(("invariant", "breaking"), BROKEN)
+def test_what_is_broken_is_named_and_nothing_else(
+    db: Connection, ids: dict[str, str], invariant: str, breaking: str
+) -> None:
+    for statement in breaking.split(";"):
+        rows(db, re.sub(r"%\((\w+)\)s", lambda found: f"'{ids[found[1]]}'", statement))
+    assert {found[0] for found in violations(db)} == {invariant}
+
+
+def test_a_violation_says_where(db: Connection, ids: dict[str, str]) -> None:
+    rows(
+        db,
+        "update chat.conversations set member_count = 9 where conversation_id = %s",
+        ids["group"],
+    )
+    ((_, conversation_id, details),) = violations(db)
+    assert (str(conversation_id), details) == (ids["group"], {"member_count": 9})
+
+
+def test_everything_that_is_checked_is_broken_here(db: Connection) -> None:
+    source = value(db, "select prosrc from pg_proc where proname = 'check_invariants'")
+    assert set(re.findall(r"^ +select '(\w+)',", source, re.MULTILINE)) == {
+        invariant for invariant, _ in BROKEN
+    }
+
+
+def test_services_and_operators_may_look(db: Connection, world: World) -> None:
+    assert violations(db) == []
+    with acting_as(db, "parley_operator"):
+        assert violations(db) == []

@@ -1,0 +1,136 @@
+"""api.purge_messages_atomic."""
+
+import pytest
+
+from tests.rpc.behind import rows, value
+from tests.rpc.calls import NOBODY
+from tests.rpc.conftest import World
+from tests.support import Connection, Json, new_group, refuse, send, succeed, violations
+
+THEN = "2021-01-01"
+
+
+@pytest.fixture
+def old(db: Connection, world: World) -> str:
+    """The group; of 2020 are two messages, an edit, a hidden message and a reaction."""
+    about = {"conversation_id": world.group, "message_id": world.hello["id"]}
+    succeed(db, "edit_message_atomic", **about, actor_id=world.ann, content="secret of old")
+    succeed(db, "block_user_atomic", actor_id=world.cid, user_id=world.bob)
+    send(db, world.group, world.bob, "hidden")
+    succeed(db, "add_reaction_atomic", **about, actor_id=world.bob, emoji="x")
+    for table in ("messages", "changes", "conversations"):
+        rows(db, f"update chat.{table} set created_at = created_at - interval '6 years'")
+    send(db, world.group, world.ann, "new", reply_to_id=world.reply["id"])
+    succeed(db, "remove_reaction_atomic", **about, actor_id=world.bob, emoji="x")
+    return world.group
+
+
+def seqs(db: Connection, actor_id: str, group: str) -> list[int]:
+    """What a member still sees."""
+    result = succeed(db, "list_messages", conversation_id=group, actor_id=actor_id)
+    return [message["seq"] for message in result["messages"]]
+
+
+def unread(db: Connection, actor_id: str, group: str) -> int:
+    """What counts as unread."""
+    result = succeed(db, "get_conversation", conversation_id=group, actor_id=actor_id)
+    count: int = result["conversation"]["unread_count"]
+    return count
+
+
+def test_what_is_older_goes_for_good(db: Connection, world: World, old: str) -> None:
+    result = succeed(db, "purge_messages_atomic", before=THEN)
+    assert result == {"success": True, "affected_count": 3, "conversations": 1}
+    assert seqs(db, world.ann, old) == [6]
+    assert rows(db, "select seq, previous_content from chat.changes") == [(7, None)]
+    assert rows(db, "select 1 from chat.exclusions") == rows(db, "select 1 from chat.reactions")
+    assert value(db, "select count(*) from chat.messages where content like '%secret%'") == 0
+    assert violations(db) == []
+
+
+def test_numbers_go_on(db: Connection, world: World, old: str) -> None:
+    succeed(db, "purge_messages_atomic", before=THEN)
+    assert send(db, old, world.bob, "next")["seq"] == 8
+
+
+def test_a_reply_outlives_what_it_answered(db: Connection, world: World, old: str) -> None:
+    succeed(db, "purge_messages_atomic", before=THEN)
+    listed = succeed(db, "list_messages", conversation_id=old, actor_id=world.ann)
+    assert listed["messages"][0]["reply_to_id"] is None
+
+
+def test_a_change_to_what_is_gone_is_skipped(db: Connection, world: World, old: str) -> None:
+    succeed(db, "purge_messages_atomic", before=THEN)
+    told = succeed(db, "list_changes", conversation_id=old, actor_id=world.ann, after_seq=5)
+    assert [(change["type"], change["seq"]) for change in told["changes"]] == [
+        ("message_created", 6),
+        ("skip", 7),
+    ]
+
+
+def test_an_older_cursor_is_reset_and_a_new_one_starts_after(
+    db: Connection, world: World, old: str
+) -> None:
+    succeed(db, "purge_messages_atomic", before=THEN)
+    by_ann = {"conversation_id": old, "actor_id": world.ann}
+    assert succeed(db, "list_changes", **by_ann, after_seq=4)["reset"] is True
+    fresh = succeed(db, "list_changes", **by_ann)
+    assert [change["seq"] for change in fresh["changes"]] == [6, 7]
+
+
+def test_unread_counts_stay_exact(db: Connection, world: World, old: str) -> None:
+    succeed(db, "mark_read_atomic", conversation_id=old, actor_id=world.bob, seq=6)
+    succeed(db, "purge_messages_atomic", before=THEN)
+    counts = {name: unread(db, getattr(world, name), old) for name in ("ann", "bob", "cid")}
+    assert counts == {"ann": 0, "bob": 0, "cid": 1}
+    send(db, old, world.cid, "again")
+    counts = {name: unread(db, getattr(world, name), old) for name in ("ann", "bob", "cid")}
+    assert counts == {"ann": 1, "bob": 1, "cid": 1}
+
+
+def test_again_purges_nothing(db: Connection, old: str) -> None:
+    succeed(db, "purge_messages_atomic", before=THEN)
+    again = succeed(db, "purge_messages_atomic", before=THEN)
+    assert (again["affected_count"], again["conversations"]) == (0, 0)
+
+
+def test_a_whole_log_may_go(db: Connection, world: World, old: str) -> None:
+    succeed(db, "purge_messages_atomic", before="2999-01-01")
+    assert seqs(db, world.ann, old) == []
+    assert [unread(db, who, old) for who in (world.ann, world.bob, world.cid)] == [0, 0, 0]
+    assert send(db, old, world.ann, "afresh")["seq"] == 8
+    assert unread(db, world.bob, old) == 1
+
+
+def test_members_who_were_told_of_long_ago_stay(db: Connection, world: World) -> None:
+    by_ann = {"conversation_id": world.group, "actor_id": world.ann}
+    succeed(db, "add_members_atomic", **by_ann, member_ids=[world.dee])
+    succeed(db, "remove_member_atomic", **by_ann, user_id=world.bob)
+    succeed(db, "purge_messages_atomic", before="2999-01-01")
+    send(db, world.group, world.dee, "still here")
+    succeed(db, "add_members_atomic", **by_ann, member_ids=[world.bob])
+    assert unread(db, world.bob, world.group) == 0
+
+
+def test_only_where_it_is_asked(db: Connection, world: World, old: str) -> None:
+    other = new_group(db, world.zoe)
+    send(db, other, world.zoe, "theirs")
+    all_of_it = {"before": "2999-01-01"}
+    for given in (
+        {"tenant_id": world.other_tenant_id, "conversation_id": old},
+        {"conversation_id": NOBODY},
+        {"tenant_id": NOBODY},
+    ):
+        assert succeed(db, "purge_messages_atomic", **all_of_it, **given)["conversations"] == 0
+    theirs: Json = {"tenant_id": world.other_tenant_id}
+    assert succeed(db, "purge_messages_atomic", **all_of_it, **theirs)["affected_count"] == 1
+    assert seqs(db, world.ann, old) == [1, 2, 4, 6]
+    assert (
+        succeed(db, "purge_messages_atomic", **all_of_it, conversation_id=old)["affected_count"]
+        == 4
+    )
+
+
+def test_a_time_must_be_given(db: Connection) -> None:
+    result = refuse(db, "validation_error", "purge_messages_atomic", before=None)
+    assert result["details"] == {"field": "before"}
