@@ -15,8 +15,9 @@ from thin_api.errors import Failure
 SEND = "send_message_atomic"
 LARGEST_BATCH = 100
 QUEUE_LIMIT = 2000
-PATIENCE = 0.05  # seconds after which a call no longer holds up the next one
-MOST_FLIGHTS = 4
+AT_ONCE = 2  # calls under way, slow ones not counted
+PATIENCE = 0.05  # seconds after which a call is slow
+MOST_FLIGHTS = 5
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -38,7 +39,7 @@ class Waiting:
 
 
 class Sender:
-    """Sends messages, one call at a time unless a call is slow.
+    """Sends messages, few calls at a time: what arrives meanwhile goes together in the next one.
 
     A slow call (it waits for a lock, say) holds up only the conversations it writes to.
     """
@@ -70,7 +71,9 @@ class Sender:
             self._land(flight)
 
     def _may_start(self) -> bool:
-        return len(self._flights) < MOST_FLIGHTS and all(f.slow for f in self._flights)
+        if len(self._flights) >= MOST_FLIGHTS:
+            return False
+        return sum(not flight.slow for flight in self._flights) < AT_ONCE
 
     def _free(self, conversation: Any) -> bool:
         return not any(conversation in flight.conversations for flight in self._flights)

@@ -368,12 +368,7 @@ class Database:
         lock_tries: int = LOCK_TRIES,
     ) -> Any:
         """Run one autocommit statement, again where that is safe and may help."""
-        left = {
-            Cause.CONFLICT: CONFLICT_TRIES - 1,
-            Cause.LOCKED: lock_tries - 1,
-            Cause.LOST: LOST_TRIES - 1 if repeatable else 0,
-            Cause.CHANGED: 1,
-        }
+        left: dict[Cause, int] = {}
         while True:
             connection = await self._acquire()
             try:
@@ -388,6 +383,12 @@ class Database:
             finally:
                 self._pool.release(connection)
 
+            left = left or {
+                Cause.CONFLICT: CONFLICT_TRIES - 1,
+                Cause.LOCKED: lock_tries - 1,
+                Cause.LOST: LOST_TRIES - 1 if repeatable else 0,
+                Cause.CHANGED: 1,
+            }
             if not left.get(cause):
                 raise _meaning(cause, raised, repeatable) from raised
             left[cause] -= 1

@@ -101,6 +101,12 @@ def test_batch_with_a_stuck_conversation_delivers_the_rest(
         assert statuses == [503 if group == people.group else 201 for group in targets]
 
 
+@pytest.fixture
+def one_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let one call be under way, so that what goes together is known."""
+    monkeypatch.setattr("thin_api.batch.AT_ONCE", 1)
+
+
 class Scripted:
     """Stands in for the database: answers and fails as told, and remembers."""
 
@@ -159,6 +165,7 @@ def contents(answers: list[Any]) -> list[Any]:
     ]
 
 
+@pytest.mark.usefixtures("one_at_once")
 async def test_lone_send_goes_straight_out_and_the_rest_together() -> None:
     database = Scripted()
     _, answers = await start(database, 250)
@@ -169,6 +176,7 @@ async def test_lone_send_goes_straight_out_and_the_rest_together() -> None:
     assert [one["p_content"] for one in database.batches[0]] == [str(n) for n in range(1, 101)]
 
 
+@pytest.mark.usefixtures("one_at_once")
 async def test_unexpected_error_sends_the_batch_one_by_one() -> None:
     database = Scripted()
     database.failure, database.bad = UnexpectedError("XX000"), {"3"}
@@ -177,6 +185,7 @@ async def test_unexpected_error_sends_the_batch_one_by_one() -> None:
     assert contents(await answers) == ["0", "1", "2", UnexpectedError, "4", "5"]
 
 
+@pytest.mark.usefixtures("one_at_once")
 async def test_short_result_sends_the_batch_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     database = Scripted()
 
@@ -189,6 +198,7 @@ async def test_short_result_sends_the_batch_one_by_one(monkeypatch: pytest.Monke
     assert contents(await answers) == ["0", "1", "2", "3"]
 
 
+@pytest.mark.usefixtures("one_at_once")
 async def test_unknown_outcome_repeats_only_what_has_a_key() -> None:
     database = Scripted()
     database.failure = OutcomeUnknown()
@@ -197,6 +207,7 @@ async def test_unknown_outcome_repeats_only_what_has_a_key() -> None:
     assert contents(await answers) == ["0", OutcomeUnknown, "2", OutcomeUnknown, "4"]
 
 
+@pytest.mark.usefixtures("one_at_once")
 async def test_unreachable_database_fails_the_batch_at_once() -> None:
     database = Scripted()
     database.failure = Unreachable("away")
@@ -206,6 +217,7 @@ async def test_unreachable_database_fails_the_batch_at_once() -> None:
     assert database.single == ["0"]
 
 
+@pytest.mark.usefixtures("one_at_once")
 async def test_queue_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("thin_api.batch.QUEUE_LIMIT", 3)
     database = Scripted()
