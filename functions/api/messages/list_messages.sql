@@ -60,8 +60,9 @@ begin
                  order by m.seq
                  limit p_limit + 1) p;
     end if;
-    return chat.ok(jsonb_build_object(
-        'messages', v_messages, 'last_seq', v_reader.last_seq, 'has_more', v_count > p_limit));
+    -- The success result written out: chat.ok would copy the whole page once more.
+    return jsonb_build_object(
+        'success', true, 'messages', v_messages, 'last_seq', v_reader.last_seq, 'has_more', v_count > p_limit);
 end
 $$;
 
