@@ -45,6 +45,9 @@ check: lint test ## Everything CI runs on the embedded server
 bench: $(VENV)/installed ## Measure (see bench/README.md)
 	@$(BIN)/python -m bench $(ARGS)
 
+bench-%: $(VENV)/installed
+	@$(BIN)/python -m bench $* $(ARGS)
+
 lock: $(VENV)/installed ## Resolve the newest allowed versions into requirements.lock
 	@$(BIN)/pip install --quiet uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --upgrade \

@@ -1,7 +1,7 @@
 -- chat.message_json: a message as callers see it.
 --
 -- Takes    p_message: the row; p_sender_name: the sender's display name now, null for system messages.
--- Order    that in which jsonb keeps keys (shorter ones first), so that it has nothing to sort.
+-- Cost     keys are named in the order jsonb keeps them (shorter ones first): it has nothing to sort.
 create or replace function chat.message_json(p_message chat.messages, p_sender_name text) returns jsonb
 language sql stable
 as $$
