@@ -1,7 +1,6 @@
 """api.check_invariants: each thing that must hold is broken by hand, and seen."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 
@@ -154,7 +153,7 @@ BROKEN = [
 
 
 @pytest.fixture
-def ids(db: Connection, world: World) -> Iterator[dict[str, str]]:
+def ids(db: Connection, world: World) -> dict[str, str]:
     """Data where everything that is checked is there to be broken, by someone nothing stops."""
     by_ann = {"conversation_id": world.group, "actor_id": world.ann}
     by_bob = {"conversation_id": world.group, "actor_id": world.bob}
@@ -183,7 +182,7 @@ def ids(db: Connection, world: World) -> Iterator[dict[str, str]]:
     )
     assert violations(db) == []
     rows(db, "set local session_replication_role = replica")
-    yield {
+    return {
         "group": world.group,
         "direct": world.direct,
         "help": helping["conversation_id"],
