@@ -140,13 +140,14 @@ class Endpoint:
         )
 
 
-async def answer_other_method(exchange: Exchange, allow: bytes) -> None:
+async def answer_other_method(exchange: Exchange, allow: bytes, code: str | None = None) -> None:
     """Answer OPTIONS, refuse any other method this path does not have."""
     if exchange.method != "OPTIONS":
         raise Failure(
             "unsupported",
             f"this path does not take {exchange.method}",
             status=405,
+            code=code,
             headers=((b"allow", allow),),
         )
     await exchange.answer(204, b"", ((b"allow", allow),))

@@ -39,7 +39,8 @@ class RpcEndpoint:
         name = exchange.read_path()["function"]
         if exchange.method not in ("GET", "HEAD", "POST"):
             known = services.database.catalogue.functions.get(name)
-            await answer_other_method(exchange, WRITES if known and known.writes else READS)
+            allow = WRITES if known and known.writes else READS
+            await answer_other_method(exchange, allow, code="PGRST101")
             return
         caller = await services.authenticator.caller(exchange.headers)
         exchange.user_id = caller.actor_id
@@ -67,7 +68,7 @@ class RpcEndpoint:
             (b"content-type", content_type + b"; charset=utf-8"),
             (b"cache-control", b"no-store"),
             (b"x-content-type-options", b"nosniff"),
-            (b"content-range", b"0-0/*"),
+            (b"content-range", b"0-0/1" if _wants_count(exchange) else b"0-0/*"),
         )
         if function.returns == "void":
             await exchange.answer(204, b"")
@@ -165,9 +166,13 @@ def _content_type(exchange: Exchange) -> bytes:
     raise Failure(
         "unsupported",
         "None of these media types are available: use application/json",
-        status=406,
+        status=415,
         code="PGRST107",
     )
+
+
+def _wants_count(exchange: Exchange) -> bool:
+    return b"count=" in exchange.headers.get(b"prefer", b"")
 
 
 def _unsupported(field: str) -> Failure:
