@@ -5,9 +5,9 @@ Method      100 conversations of 100,000 messages each, 10 million in all. One m
             api.list_conversations(p_limit => 100) for each, pgbench with one client.
 Objections  Few messages are deleted in life, none here; a deleted or hidden one after the read mark
             is counted one by one. The index of message search is left out of this database, because
-            nothing here reads it and it takes longer to build than all the rest. The counts returned
-            are compared with what was loaded; checking the invariants of 10 million rows takes
-            longer than the question.
+            nothing here reads it and it takes longer to build than all the rest. The counts
+            returned are compared with what was loaded; the invariants of 10 million rows take
+            longer to check than the question.
 """
 
 from bench import data
