@@ -10,7 +10,7 @@ values
     ('not_a_member',          403, false, 'this user is not a member of the conversation'),
     ('blocked',               403, false, 'one of the two has blocked the other'),
     ('not_found',             404, false, 'there is no such thing, or it belongs to another tenant'),
-    ('conversation_exists',   409, false, 'there is a conversation about this already; details.conversation_id names it'),
+    ('conversation_exists',   409, false, 'there is a conversation about this; details.conversation_id names it'),
     ('idempotency_conflict',  409, false, 'this key was used before with other content'),
     ('conversation_closed',   409, false, 'the conversation or its request is closed'),
     ('last_owner',            409, false, 'a group with members needs an owner: make someone else an owner first'),

@@ -14,7 +14,8 @@ create or replace function chat.append_member_event(
 language plpgsql volatile
 as $$
 declare
-    v_actor text := coalesce((select u.display_name from chat.users u where u.user_id = p_actor_id), 'An administrator');
+    v_actor text := coalesce((select u.display_name from chat.users u where u.user_id = p_actor_id),
+                             'An administrator');
     v_users text;
 begin
     select string_agg(u.display_name, ', ' order by w.position) into v_users

@@ -1,6 +1,9 @@
 -- chat.changed_message: the success result of a change to a message: the message as it is now.
-create or replace function chat.changed_message(p_conversation_id uuid, p_message_id uuid, p_duplicate boolean default false)
-returns jsonb
+create or replace function chat.changed_message(
+    p_conversation_id uuid,
+    p_message_id      uuid,
+    p_duplicate       boolean default false
+) returns jsonb
 language sql volatile
 as $$
     select chat.ok(jsonb_build_object('message', chat.message_json(m, u.display_name))

@@ -12,7 +12,8 @@ as $$
             6, (get_byte(h.hash, 6) & 15) | 128),
             8, (get_byte(h.hash, 8) & 63) | 128),
         'hex')::uuid
-      from (select substring(sha256(uuid_send(p_tenant_id) || convert_to(p_canonical_key, 'UTF8')) from 1 for 16)) h (hash)
+      from (select substring(sha256(uuid_send(p_tenant_id) || convert_to(p_canonical_key, 'UTF8')) from 1 for 16))
+           h (hash)
 $$;
 
 comment on function chat.derived_id is 'The conversation id that belongs to a tenant''s canonical key.';

@@ -10,4 +10,5 @@ as $$
          where c.conversation_id = p_conversation_id and c.kind in ('direct', 'help'))
 $$;
 
-comment on function chat.is_blocked_pair is 'Whether this is a conversation of two people one of whom has blocked the other.';
+comment on function chat.is_blocked_pair is
+    'Whether this is a conversation of two people one of whom has blocked the other.';

@@ -26,7 +26,8 @@ begin
        set closed_at = case when p_closed then clock_timestamp() end
      where c.conversation_id = p_conversation_id;
     perform chat.append_change(
-        p_conversation_id, case when p_closed then 'conversation_closed' else 'conversation_reopened' end, v_by.user_id);
+        p_conversation_id, case when p_closed then 'conversation_closed' else 'conversation_reopened' end,
+        v_by.user_id);
     return chat.changed_conversation(p_conversation_id);
 end
 $$;

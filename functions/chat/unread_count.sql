@@ -30,4 +30,5 @@ as $$
                  and e.seq > p_member.read_seq and e.seq <= p_conversation.last_seq)
 $$;
 
-comment on function chat.unread_count is 'How many messages a member has not read; exact, at a cost that does not grow with it.';
+comment on function chat.unread_count is
+    'How many messages a member has not read; exact, at a cost that does not grow with it.';

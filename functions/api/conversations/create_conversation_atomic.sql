@@ -10,8 +10,8 @@
 -- Writes   conversations +1, members, the first message, outbox: all or nothing.
 -- Retry    same p_client_key: the first result with "duplicate": true; other content is refused. Direct and
 --          help conversations exist once per pair, and per request and helper, with or without a key.
--- Fails    validation_error, unauthenticated, permission_denied, blocked, not_found, conversation_exists,
---          idempotency_conflict, conversation_closed, too_large
+-- Fails    validation_error, unsupported, unauthenticated, permission_denied, blocked, not_found,
+--          conversation_exists, idempotency_conflict, conversation_closed, too_large
 create or replace function api.create_conversation_atomic(
     p_help_request_id uuid default null,
     p_helper_id       uuid default null,

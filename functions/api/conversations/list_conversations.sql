@@ -39,7 +39,8 @@ begin
         return v_actor.refusal;
     end if;
 
-    select coalesce(jsonb_agg(chat.listed_conversation_json(p.c, p.m) order by p.active_at desc, (p.c).conversation_id desc)
+    select coalesce(jsonb_agg(chat.listed_conversation_json(p.c, p.m)
+                              order by p.active_at desc, (p.c).conversation_id desc)
                     filter (where p.position <= p_limit), '[]'),
            count(*),
            max(to_char(p.active_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '/' || (p.c).conversation_id)
@@ -61,4 +62,5 @@ begin
 end
 $$;
 
-comment on function api.list_conversations is 'The actor''s conversations, newest activity first, with exact unread counts.';
+comment on function api.list_conversations is
+    'The actor''s conversations, newest activity first, with exact unread counts.';

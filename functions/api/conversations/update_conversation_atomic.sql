@@ -23,7 +23,8 @@ begin
     v_refusal := coalesce(
         chat.text_refusal('title', p_title, (select l.title_characters from chat.limits l)),
         chat.metadata_refusal(p_metadata),
-        case when p_title is null and p_metadata is null then chat.invalid('title', 'and metadata are both missing') end);
+        case when p_title is null and p_metadata is null then
+            chat.invalid('title', 'and metadata are both missing') end);
     if v_refusal is not null then
         return v_refusal;
     end if;

@@ -31,4 +31,5 @@ begin
 end
 $$;
 
-comment on function api.is_feature_enabled is 'Whether a feature is on for a user; stable while its percentage only grows.';
+comment on function api.is_feature_enabled is
+    'Whether a feature is on for a user; stable while its percentage only grows.';

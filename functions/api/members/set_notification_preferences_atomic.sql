@@ -37,4 +37,5 @@ begin
 end
 $$;
 
-comment on function api.set_notification_preferences_atomic is 'What a member wants to be notified of in a conversation.';
+comment on function api.set_notification_preferences_atomic is
+    'What a member wants to be notified of in a conversation.';

@@ -44,4 +44,5 @@ begin
 end
 $$;
 
-comment on function api.get_message_status is 'How far one message has got with each member: sent, delivered or read, and when.';
+comment on function api.get_message_status is
+    'How far one message has got with each member: sent, delivered or read, and when.';

@@ -63,4 +63,5 @@ begin
 end
 $$;
 
-comment on function api.list_changes is 'What happened in a conversation after a log number, one event for each number.';
+comment on function api.list_changes is
+    'What happened in a conversation after a log number, one event for each number.';

@@ -16,4 +16,5 @@ as $$
     select chat.advance_watermarks(p_conversation_id, p_actor_id, 'delivered', p_seq)
 $$;
 
-comment on function api.mark_delivered_atomic is 'Note that everything up to a number has reached a device of a member; never moves back.';
+comment on function api.mark_delivered_atomic is
+    'Note that everything up to a number has reached a device of a member; never moves back.';

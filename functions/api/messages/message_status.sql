@@ -29,7 +29,8 @@ select t.conversation_id, t.seq, t.id, m.user_id,
  where not exists (select from chat.exclusions e
                     where e.conversation_id = t.conversation_id and e.user_id = m.user_id and e.seq = t.seq);
 
-comment on view api.message_status is 'sent | delivered | read for every message and member, derived from watermarks; for operators.';
+comment on view api.message_status is
+    'sent | delivered | read for every message and member, derived from watermarks; for operators.';
 comment on column api.message_status.conversation_id is 'The conversation.';
 comment on column api.message_status.seq is 'The message''s log number.';
 comment on column api.message_status.message_id is 'The message.';

@@ -42,7 +42,8 @@ begin
     end if;
 
     v_query := websearch_to_tsquery('simple', p_query);
-    select coalesce(jsonb_agg(chat.message_json(f.m, f.display_name) order by (f.m).created_at desc, (f.m).seq desc), '[]')
+    select coalesce(jsonb_agg(chat.message_json(f.m, f.display_name)
+                              order by (f.m).created_at desc, (f.m).seq desc), '[]')
       into v_messages
       from (select t as m, u.display_name
               from chat.messages t

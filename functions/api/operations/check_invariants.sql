@@ -89,13 +89,16 @@ as $$
      where c.kind in ('direct', 'help')
        and 2 <> (select count(*) from chat.members m where m.conversation_id = c.conversation_id and m.left_seq is null)
     union all
-    select 'help_is_between_owner_and_helper', c.conversation_id, jsonb_build_object('help_request_id', c.help_request_id)
+    select 'help_is_between_owner_and_helper', c.conversation_id,
+           jsonb_build_object('help_request_id', c.help_request_id)
       from chat.conversations c
       join chat.help_requests h on h.help_request_id = c.help_request_id
      where c.kind = 'help'
        and (c.created_by = h.owner_id
-            or not exists (select from chat.members m where m.conversation_id = c.conversation_id and m.user_id = h.owner_id)
-            or not exists (select from chat.members m where m.conversation_id = c.conversation_id and m.user_id = c.created_by))
+            or not exists (select from chat.members m
+                            where m.conversation_id = c.conversation_id and m.user_id = h.owner_id)
+            or not exists (select from chat.members m
+                            where m.conversation_id = c.conversation_id and m.user_id = c.created_by))
     union all
     select 'groups_have_an_owner', c.conversation_id, jsonb_build_object('member_count', c.member_count)
       from chat.conversations c
@@ -128,14 +131,16 @@ as $$
                           and t.metadata ->> 'event' in ('member_removed', 'member_left')
                           and t.metadata -> 'user_ids' ? m.user_id::text)
     union all
-    select 'system_messages_tell_of_a_change', t.conversation_id, jsonb_build_object('seq', t.seq, 'metadata', t.metadata)
+    select 'system_messages_tell_of_a_change', t.conversation_id,
+           jsonb_build_object('seq', t.seq, 'metadata', t.metadata)
       from chat.messages t
      where t.source = 'system'
        and coalesce(t.metadata ->> 'event', '') not in ('member_added', 'member_removed', 'member_left', 'role_changed')
     union all
     select 'additions_add_each_once', t.conversation_id, jsonb_build_object('user_id', t.user_id, 'seq', t.seq)
       from (select t.conversation_id, t.seq, w.user_id, t.metadata ->> 'event' as event,
-                   lag(t.metadata ->> 'event') over (partition by t.conversation_id, w.user_id order by t.seq) as previous
+                   lag(t.metadata ->> 'event')
+                       over (partition by t.conversation_id, w.user_id order by t.seq) as previous
               from chat.messages t
              cross join lateral jsonb_array_elements_text(t.metadata -> 'user_ids') w (user_id)
              where t.source = 'system' and t.metadata ->> 'event' <> 'role_changed') t
@@ -198,4 +203,5 @@ as $$
      where r.tenant_id <> d.tenant_id
 $$;
 
-comment on function api.check_invariants is 'Everything that must always hold: one row per violation, none when healthy.';
+comment on function api.check_invariants is
+    'Everything that must always hold: one row per violation, none when healthy.';

@@ -52,4 +52,5 @@ begin
 end
 $$;
 
-comment on function api.erase_user_atomic is 'Forget a person: their messages, names and traces; the log keeps its numbers.';
+comment on function api.erase_user_atomic is
+    'Forget a person: their messages, names and traces; the log keeps its numbers.';

@@ -21,7 +21,8 @@ begin
         return v_refusal;
     end if;
     if (v_locked.subject).deactivated_at is not null then
-        return chat.ok(jsonb_build_object('user_id', p_user_id, 'user', chat.user_json(v_locked.subject), 'duplicate', true));
+        return chat.ok(jsonb_build_object(
+            'user_id', p_user_id, 'user', chat.user_json(v_locked.subject), 'duplicate', true));
     end if;
 
     perform chat.lock_groups(p_user_id);

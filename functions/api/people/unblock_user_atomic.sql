@@ -2,6 +2,7 @@
 --
 -- Takes    p_user_id: whom.
 -- Returns  user_id.
+-- Writes   blocks -1.
 -- Retry    again changes nothing: "duplicate": true.
 -- Fails    validation_error, unauthenticated, permission_denied, not_found
 create or replace function api.unblock_user_atomic(

@@ -85,4 +85,5 @@ begin
 end
 $$;
 
-comment on function api.upsert_user_atomic is 'Make a user or bring them up to date; found by user_id, or by external_id in a tenant.';
+comment on function api.upsert_user_atomic is
+    'Make a user or bring them up to date; found by user_id, or by external_id in a tenant.';
