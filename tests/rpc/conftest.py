@@ -9,6 +9,7 @@ from psycopg.pq import TransactionStatus
 from tests.support import (
     Connection,
     Json,
+    connect,
     new_direct,
     new_group,
     new_tenant,
@@ -17,6 +18,22 @@ from tests.support import (
     succeed,
     violations,
 )
+
+
+@pytest.fixture(scope="session")
+def session(shared_database: str) -> Iterator[Connection]:
+    """Keep one connection for all: a new one would plan every statement of every function again."""
+    with connect(shared_database, None, autocommit=False) as connection:
+        yield connection
+        connection.rollback()
+
+
+@pytest.fixture
+def db(session: Connection) -> Iterator[Connection]:
+    """Yield it as parley_api; what a test does is rolled back."""
+    session.execute("set local role parley_api")
+    yield session
+    session.rollback()
 
 
 @dataclass(frozen=True)
