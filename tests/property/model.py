@@ -463,6 +463,7 @@ class World:
             return {"conversation": _conversation_json(conversation), "duplicate": True}
         if conversation.closed_at is not None:
             raise Refused("conversation_closed")
+        self._check_apart(conversation, actor)
         conversation.title, conversation.metadata = title, metadata
         _append_change(conversation, "conversation_updated", actor)
         return {"conversation": _conversation_json(conversation)}
@@ -559,7 +560,8 @@ class World:
             raise Refused("not_found")
         if target.role == role:
             return {"message": None, "affected_count": 0, "duplicate": True}
-        if _is_last_owner(conversation, user):
+        owners = [each for each in conversation.active_members() if each.role == "owner"]
+        if owners == [target]:
             raise Refused("last_owner")
         target.role = role
         message = self._tell(conversation, "role_changed", actor, [user], role)
@@ -676,6 +678,7 @@ class World:
             raise Refused("edit_conflict", edited_at=message.edited_at)
         if conversation.closed_at is not None:
             raise Refused("conversation_closed")
+        self._check_apart(conversation, actor)
         message.content = content
         message.edited_at = new_time(after=now)
         _append_change(conversation, "message_edited", actor, message)
