@@ -180,21 +180,14 @@ def test_deadlock_is_retried(fresh_database: str) -> None:
         assert total == (8,)
 
 
-def test_role_is_the_one_set(site: Site, people: People) -> None:
-    with connect(site.dsn, None) as connection:
-        rows = connection.execute(
-            f"select count(*) from pg_stat_activity where {OURS} and usename <> 'parley_api'"
-        ).fetchone()
+def test_role_is_the_one_set(fresh_database: str) -> None:
+    with connect(fresh_database, None) as connection:
         connection.execute(
             "create function api.who() returns text language sql as 'select current_user::text'"
         )
         connection.execute("grant execute on function api.who to parley_api")
-        try:
-            response = people.as_service.post("/rpc/who")
-        finally:
-            connection.execute("drop function api.who")
-    assert rows
-    assert response.json() == "parley_api"
+    with serving(settings_for(fresh_database)) as site, site.service() as client:
+        assert client.post("/rpc/who").json() == "parley_api"
 
 
 @contextlib.contextmanager
