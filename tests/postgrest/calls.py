@@ -440,6 +440,12 @@ PROTOCOL = [
         ),
     ),
     ("PT500", Call("no result at all", "must", 500, body={"p_result": {}})),
+    (
+        "PGRST107",
+        Call("another format", "get_user", 415, body={}, headers={"Accept": "image/png"}),
+    ),
+    ("PGRST101", Call("another method", "get_user", 405, method="PATCH", text="{}")),
+    ("PGRST101", Call("yet another method", "get_user", 405, method="DELETE")),
 ]
 
 # Where the two differ, and why: what they answer (status, code), what we answer.
@@ -520,14 +526,8 @@ DIFFERENCES: list[tuple[str, Answer, Answer, Call]] = [
     (
         "PostgREST writes other formats, too",
         (200, None),
-        (406, "PGRST107"),
-        Call("a table", "get_user", 0, body={}, headers={"Accept": "text/csv"}),
-    ),
-    (
-        "from 12.0.3 on PostgREST says 406 as well",
         (415, "PGRST107"),
-        (406, "PGRST107"),
-        Call("another format", "get_user", 0, body={}, headers={"Accept": "image/png"}),
+        Call("a table", "get_user", 0, body={}, headers={"Accept": "text/csv"}),
     ),
     (
         "we have no query language",

