@@ -18,6 +18,7 @@ create table chat.limits (
     members_per_addition  integer not null default 1000,
     messages_per_batch    integer not null default 100,
     page_size             integer not null default 100,
+    query_characters      integer not null default 1000,
     reactions_per_message integer not null default 100,
     changes_gap           integer not null default 10000,
     outbox_retention      interval not null default '10 minutes',
@@ -25,7 +26,8 @@ create table chat.limits (
     constraint limits_only_row_check check (only_row),
     constraint limits_positive_check check (
         least(content_characters, metadata_bytes, title_characters, name_characters, key_characters,
-              members_per_addition, messages_per_batch, page_size, reactions_per_message, changes_gap) > 0
+              members_per_addition, messages_per_batch, page_size, query_characters, reactions_per_message,
+              changes_gap) > 0
         and outbox_retention > interval '0')
 );
 
@@ -41,6 +43,7 @@ comment on column chat.limits.key_characters is 'Longest client key or client me
 comment on column chat.limits.members_per_addition is 'Most members in one addition or creation.';
 comment on column chat.limits.messages_per_batch is 'Most messages in one send_messages_atomic.';
 comment on column chat.limits.page_size is 'Most rows in one page of a list.';
+comment on column chat.limits.query_characters is 'Longest search query, in characters.';
 comment on column chat.limits.reactions_per_message is 'Most reactions one message carries.';
 comment on column chat.limits.changes_gap is 'Most log numbers list_changes bridges before it answers reset.';
 comment on column chat.limits.outbox_retention is 'How long published events are kept for listeners.';

@@ -60,7 +60,8 @@ begin
                  order by m.seq
                  limit p_limit + 1) p;
     end if;
-    -- The success result written out: chat.ok would copy the whole page once more.
+    -- chat.ok written out: it would copy the whole page once more.
+    perform set_config('response.status', '200', true);
     return jsonb_build_object(
         'success', true, 'messages', v_messages, 'last_seq', v_reader.last_seq, 'has_more', v_count > p_limit);
 end

@@ -26,7 +26,7 @@ begin
     if coalesce(p_query, '') !~ '\S' then
         return chat.invalid('query', 'is empty');
     end if;
-    v_refusal := chat.text_refusal('query', p_query, 1000);
+    v_refusal := chat.text_refusal('query', p_query, (select l.query_characters from chat.limits l));
     if v_refusal is not null then
         return v_refusal;
     end if;
