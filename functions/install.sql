@@ -58,8 +58,9 @@ set local plpgsql.extra_errors = 'all';
 \ir chat/reactions_json.sql
 \ir chat/message_json.sql
 \ir chat/conversation_json.sql
+\ir chat/unread.sql
 \ir chat/unread_count.sql
-\ir chat/listed_conversation_json.sql
+\ir chat/listed_conversation.sql
 \ir chat/help_request_json.sql
 \ir chat/message_frame.sql
 \ir chat/skip_frame.sql

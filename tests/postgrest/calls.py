@@ -439,7 +439,7 @@ PROTOCOL = [
             },
         ),
     ),
-    ("PT500", Call("no result at all", "must", 500, body={"p_result": {}})),
+    ("PT400", Call("no result at all", "must", 400, body={"p_result": {}})),
     (
         "PGRST107",
         Call("another format", "get_user", 415, body={}, headers={"Accept": "image/png"}),
@@ -495,7 +495,7 @@ DIFFERENCES: list[tuple[str, Answer, Answer, Call]] = [
     ),
     (
         "PostgREST gives a document in an address to the function as a string",
-        (500, "PT500"),
+        (400, "PT400"),
         (200, None),
         Call(
             "a document, by GET",

@@ -31,6 +31,7 @@ PAGE = 100
 BATCH = 100
 CONTENT = 16_000
 TITLE = 200
+EARLIER = "2020-01-01T00:00:00+00:00"  # for a mute that ends at once
 
 
 class Refused(Exception):  # noqa: N818 - it is an answer
@@ -452,12 +453,12 @@ class World:
         metadata: Json | None = None,
     ) -> Json:
         """Change title or metadata."""
-        _check_title(title)
+        _check_title(title or None)
         if title is None and metadata is None:
             raise Refused("validation_error", field="title")
         member = self._member(actor, conversation)
         _check_manager(conversation, member)
-        title = conversation.title if title is None else title
+        title = conversation.title if title is None else title or None
         metadata = conversation.metadata if metadata is None else metadata
         if (title, metadata) == (conversation.title, conversation.metadata):
             return {"conversation": _conversation_json(conversation), "duplicate": True}
@@ -595,7 +596,8 @@ class World:
             raise Refused("validation_error", field="notify")
         member = self._member(actor, conversation)
         member.notify = notify or member.notify
-        member.muted_until = muted_until
+        if muted_until is not None:
+            member.muted_until = None if muted_until == EARLIER else muted_until
         return {"notify": member.notify, "muted_until": member.muted_until}
 
     # Messages.

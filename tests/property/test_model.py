@@ -24,6 +24,7 @@ from hypothesis.stateful import (
 )
 
 from tests.property.model import (
+    EARLIER,
     Conversation,
     HelpRequest,
     Json,
@@ -298,7 +299,12 @@ class Machine(RuleBasedStateMachine):
             before = page["next_before"]
         self.agree("list_conversations", self.world.list_conversations(user), pages)
 
-    @rule(actor=somebody, conversation=conversations, title=titles, metadata=metadata)
+    @rule(
+        actor=somebody,
+        conversation=conversations,
+        title=st.one_of(titles, st.just("")),
+        metadata=metadata,
+    )
     def update_conversation(
         self, actor: str, conversation: Conversation, title: str | None, metadata: Json | None
     ) -> None:
@@ -393,7 +399,7 @@ class Machine(RuleBasedStateMachine):
         actor=somebody,
         conversation=conversations,
         notify=st.sampled_from([None, "all", "mentions", "none", "never"]),
-        muted_until=st.sampled_from([None, LATER]),
+        muted_until=st.sampled_from([None, EARLIER, LATER]),
     )
     def set_notification_preferences(
         self, actor: str, conversation: Conversation, notify: str | None, muted_until: str | None

@@ -15,9 +15,10 @@ begin
     if v_reader.refusal is not null then
         return v_reader.refusal;
     end if;
-    return (select chat.ok(jsonb_build_object('conversation', chat.listed_conversation_json(c, m)))
+    return (select chat.ok(jsonb_build_object('conversation', j.listed))
               from chat.members m
               join chat.conversations c on c.conversation_id = m.conversation_id
+             cross join lateral chat.listed_conversation(c, m) j (listed)
              where m.conversation_id = p_conversation_id and m.user_id = v_reader.user_id);
 end
 $$;

@@ -39,8 +39,7 @@ begin
         return v_actor.refusal;
     end if;
 
-    select coalesce(jsonb_agg(chat.listed_conversation_json(p.c, p.m)
-                              order by p.active_at desc, (p.c).conversation_id desc)
+    select coalesce(jsonb_agg(j.listed order by p.active_at desc, (p.c).conversation_id desc)
                     filter (where p.position <= p_limit), '[]'),
            count(*),
            max(to_char(p.active_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '/' || (p.c).conversation_id)
@@ -54,7 +53,8 @@ begin
              where v_time is null or (v_id is null and a.active_at < v_time)
                 or (a.active_at, (a.c).conversation_id) < (v_time, v_id)
              order by a.active_at desc, (a.c).conversation_id desc
-             limit p_limit + 1) p;
+             limit p_limit + 1) p
+     cross join lateral chat.listed_conversation(p.c, p.m) j (listed);
     return chat.ok(jsonb_build_object(
         'conversations', v_page,
         'has_more', v_count > p_limit,

@@ -1,6 +1,6 @@
 -- api.update_conversation_atomic: change a conversation's title or metadata.
 --
--- Takes    p_title, p_metadata: null leaves as it is; metadata is replaced whole.
+-- Takes    p_title, p_metadata: null leaves as it is; an empty title takes it away, metadata is replaced whole.
 -- Returns  conversation.
 -- Locks    the actor's member row, then the conversation row.
 -- Writes   conversations, changes +1 (with what was there before), outbox +1.
@@ -21,7 +21,7 @@ declare
     v_by      record;
 begin
     v_refusal := coalesce(
-        chat.text_refusal('title', p_title, (select l.title_characters from chat.limits l)),
+        chat.text_refusal('title', nullif(p_title, ''), (select l.title_characters from chat.limits l)),
         chat.metadata_refusal(p_metadata),
         case when p_title is null and p_metadata is null then
             chat.invalid('title', 'and metadata are both missing') end);
@@ -38,7 +38,7 @@ begin
     if v_refusal is not null then
         return v_refusal;
     end if;
-    if coalesce(p_title = (v_by.conversation).title, p_title is null)
+    if coalesce(p_title = coalesce((v_by.conversation).title, ''), true)
        and coalesce(p_metadata = (v_by.conversation).metadata, true) then
         return chat.changed_conversation(p_conversation_id, true);
     end if;
@@ -50,7 +50,7 @@ begin
     end if;
 
     update chat.conversations c
-       set title = coalesce(p_title, c.title), metadata = coalesce(p_metadata, c.metadata)
+       set title = nullif(coalesce(p_title, c.title), ''), metadata = coalesce(p_metadata, c.metadata)
      where c.conversation_id = p_conversation_id;
     perform chat.append_change(
         p_conversation_id, 'conversation_updated', v_by.user_id,

@@ -1,8 +1,8 @@
 -- api.set_notification_preferences_atomic: what a member wants to be notified of in a conversation.
 --
--- Takes    p_notify: all | mentions | none, null leaves as it is; p_muted_until: silent before this time, null
---          ends muting.
--- Returns  notify, muted_until.
+-- Takes    p_notify: all | mentions | none; p_muted_until: silent before this time; null leaves either as it is, a
+--          time that has passed ends muting.
+-- Returns  notify, muted_until (null when not muted).
 -- Locks    the actor's member row.
 -- Fails    validation_error, unauthenticated, permission_denied, not_found, not_a_member
 create or replace function api.set_notification_preferences_atomic(
@@ -27,7 +27,8 @@ begin
     end if;
 
     update chat.members m
-       set notify = coalesce(p_notify, m.notify), muted_until = p_muted_until
+       set notify = coalesce(p_notify, m.notify),
+           muted_until = case when p_muted_until <= now() then null else coalesce(p_muted_until, m.muted_until) end
      where m.conversation_id = p_conversation_id and m.user_id = v_actor.user_id and m.left_seq is null
     returning m.* into v_member;
     if not found then

@@ -4,7 +4,7 @@
 -- Takes    p_result: what an api function returned.
 -- Returns  the same, when it is a success.
 -- Raises   a refusal as SQLSTATE PTnnn (PostgREST's convention: nnn is the HTTP status), message as it is,
---          detail {"error", "details"} as JSON. Anything that is no result at all, as PT500.
+--          detail {"error", "details"} as JSON. Anything that is no result at all, as PT400.
 create or replace function api.must(p_result jsonb) returns jsonb
 language plpgsql stable
 security definer set search_path = pg_catalog, pg_temp
@@ -14,9 +14,9 @@ begin
         return p_result;
     end if;
     raise exception using
-        errcode = coalesce(p_result ->> 'code', 'PT500'),
+        errcode = case when p_result ->> 'code' ~ '^PT[45]\d\d$' then p_result ->> 'code' else 'PT400' end,
         message = coalesce(p_result ->> 'message', 'api.must was given something that is not a result'),
-        detail = jsonb_build_object('error', coalesce(p_result ->> 'error', 'internal_error'),
+        detail = jsonb_build_object('error', coalesce(p_result ->> 'error', 'validation_error'),
                                     'details', p_result -> 'details')::text;
 end
 $$;

@@ -40,6 +40,13 @@ def test_it_takes_a_number_and_tells_the_others(db: Connection, world: World, by
     assert rows(db, "select data from chat.changes") == [({"title": "A group", "metadata": {}},)]
 
 
+def test_empty_title_takes_it_away(db: Connection, by_ann: Json) -> None:
+    result = succeed(db, "update_conversation_atomic", **by_ann, title="")
+    assert result["conversation"]["title"] is None
+    again = succeed(db, "update_conversation_atomic", **by_ann, title="")
+    assert again["duplicate"]
+
+
 @pytest.mark.parametrize("given", [{"title": "New"}, {"metadata": {"a": 1}}])
 def test_the_same_again_changes_nothing(db: Connection, by_ann: Json, given: Json) -> None:
     first = succeed(db, "update_conversation_atomic", **by_ann, **given)

@@ -23,16 +23,19 @@ def test_they_are_kept(db: Connection, by_bob: Json, notify: str) -> None:
     assert (seen["notify"], seen["muted_until"]) == (notify, until)
 
 
-def test_muting_ends_when_no_time_is_given(db: Connection, by_bob: Json) -> None:
-    succeed(
-        db,
-        "set_notification_preferences_atomic",
-        **by_bob,
-        notify="none",
-        muted_until="2030-01-01",
-    )
+def test_what_is_not_given_stays(db: Connection, by_bob: Json) -> None:
+    until = "2030-01-01T00:00:00+00:00"
+    succeed(db, "set_notification_preferences_atomic", **by_bob, muted_until=until)
+    result = succeed(db, "set_notification_preferences_atomic", **by_bob, notify="none")
+    assert (result["notify"], result["muted_until"]) == ("none", until)
     result = succeed(db, "set_notification_preferences_atomic", **by_bob)
-    assert (result["notify"], result["muted_until"]) == ("none", None)
+    assert (result["notify"], result["muted_until"]) == ("none", until)
+
+
+def test_time_that_has_passed_ends_muting(db: Connection, by_bob: Json) -> None:
+    succeed(db, "set_notification_preferences_atomic", **by_bob, muted_until="2030-01-01")
+    result = succeed(db, "set_notification_preferences_atomic", **by_bob, muted_until="2020-01-01")
+    assert (result["notify"], result["muted_until"]) == ("all", None)
 
 
 def test_they_are_ones_own(db: Connection, world: World, by_bob: Json) -> None:

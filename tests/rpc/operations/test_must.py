@@ -48,11 +48,14 @@ def test_details_are_raised_with_it(db: Connection, world: World) -> None:
     }
 
 
-@pytest.mark.parametrize("result", [None, "null", "{}", '"success"', "[]", '{"success": "true"}'])
+@pytest.mark.parametrize(
+    "result",
+    [None, "null", "{}", '"success"', "[]", '{"success": "true"}', '{"code": "XX000"}'],
+)
 def test_what_is_no_result_is_an_error_too(db: Connection, result: str | None) -> None:
     with pytest.raises(psycopg.Error) as caught, db.transaction():
         call(db, "must", result=result)
-    assert caught.value.sqlstate == "PT500"
+    assert caught.value.sqlstate == "PT400"
 
 
 def test_a_refusal_takes_the_callers_own_rows_with_it(db: Connection, world: World) -> None:

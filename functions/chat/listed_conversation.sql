@@ -1,11 +1,14 @@
--- chat.listed_conversation_json: a conversation as one member sees it: with unread_count, last_message
+-- chat.listed_conversation: a conversation as one member sees it: with unread_count, last_message
 -- (the latest they may see), their own read_seq and delivered_seq, and a preview of up to five members.
-create or replace function chat.listed_conversation_json(p_conversation chat.conversations, p_member chat.members)
-returns jsonb
+--
+-- Returns  one row. A set, so that the planner can put it into the query it is called in: there its subqueries
+--          are made ready once, not once a conversation.
+create or replace function chat.listed_conversation(p_conversation chat.conversations, p_member chat.members)
+returns setof jsonb
 language sql stable
 as $$
     select chat.conversation_json(p_conversation) || jsonb_build_object(
-        'unread_count', chat.unread_count(p_conversation, p_member),
+        'unread_count', (select u.unread from chat.unread(p_conversation, p_member) u (unread)),
         'read_seq', p_member.read_seq,
         'delivered_seq', p_member.delivered_seq,
         'role', p_member.role,
@@ -33,4 +36,4 @@ as $$
                      limit 5) p))
 $$;
 
-comment on function chat.listed_conversation_json is 'A conversation as one of its members sees it.';
+comment on function chat.listed_conversation is 'A conversation as one of its members sees it.';
