@@ -312,7 +312,8 @@ def test_a_server_of_its_own_goes_with_a_killed_replay(
         finally:
             process.kill()
             process.wait()
-        serving = "select count(*) from pg_stat_activity where application_name like 'parley%'"
+        serving = """select count(*) from pg_stat_activity
+                      where datname = current_database() and application_name like 'parley%'"""
         wait_for(lambda: one(serving) == 0, "the server to go")
 
 
