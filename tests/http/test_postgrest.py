@@ -44,18 +44,22 @@ def both(
         connection.execute("drop role if exists parley_test_authenticator")
         connection.execute("create role parley_test_authenticator login noinherit")
         connection.execute("grant parley_user to parley_test_authenticator")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    with (
+        socket.create_server(("127.0.0.1", 0)) as one,
+        socket.create_server(("127.0.0.1", 0)) as other,
+    ):
+        port, admin_port = one.getsockname()[1], other.getsockname()[1]
     config = tmp_path_factory.mktemp("postgrest") / "postgrest.conf"
     address = make_conninfo(dsn, user="parley_test_authenticator")
     config.write_text(
         f'db-uri = "{address}"\ndb-schemas = "api"\njwt-secret = "{SECRET}"\n'
         f'server-host = "127.0.0.1"\nserver-port = {port}\n'
+        f"admin-server-port = {admin_port}\n"
     )
     with (
         serving(settings_for(dsn)) as site,
         populated(site) as people,
-        running(config, f"http://127.0.0.1:{port}"),
+        running(config, f"http://127.0.0.1:{admin_port}"),
         httpx.Client(base_url=f"http://127.0.0.1:{port}") as theirs,
         site.caller() as ours,
     ):
@@ -68,7 +72,7 @@ def both(
 
 @contextlib.contextmanager
 def running(config: Path, url: str) -> Iterator[None]:
-    """Run PostgREST."""
+    """Run PostgREST; `url` is where it says whether it is ready."""
     with config.with_suffix(".log").open("wb") as log:
         process = subprocess.Popen([str(PROGRAM), str(config)], stdout=log, stderr=log)
     try:
@@ -83,7 +87,7 @@ def running(config: Path, url: str) -> Iterator[None]:
 def answers(url: str) -> bool:
     """Tell whether it has read the schema."""
     with contextlib.suppress(httpx.TransportError):
-        return httpx.get(f"{url}/rpc/nothing").status_code in (401, 404)
+        return httpx.get(f"{url}/ready").status_code == 200
     return False
 
 
