@@ -27,6 +27,13 @@ from tests.http.support import (
 from tests.http.test_db import blocked_by, held
 from tests.support import connect, wait_for
 
+BUG = """
+    create or replace function api.announce_typing(
+        p_conversation_id uuid,
+        p_actor_id        uuid default null
+    ) returns jsonb language plpgsql
+    as $$ begin raise 'my x' using errcode = 'XX000'; end $$
+"""
 LINE = {"request_id", "method", "route", "status", "ms", "user_id", "function", "event", "level"}
 
 
@@ -85,7 +92,9 @@ def test_one_line_a_request_with_nothing_private_in_it(fresh_database: str, tmp_
             b'GET /health HTTP/1.1\r\nhost: x\r\nx-request-id: {"forged": 1}\r\n'
             b"connection: close\r\n\r\n",
         )
-        people.as_service.post("/rpc/must", json={"p_result": {"code": "XX000", "message": "my x"}})
+        with connect(fresh_database, role=None) as owner:
+            owner.execute(BUG)
+        people.as_ada.post("/rpc/announce_typing", json={"p_conversation_id": people.group})
         httpx.get(f"{site.url}/v1/me", headers={"Authorization": "Bearer my-token"})
     lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
     requests = [line for line in lines if line["event"] == "request"]
