@@ -9,19 +9,17 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import NoReturn
 
-import jwt
 import psycopg
 import uvicorn
 from tqdm import tqdm
 from uvicorn.supervisors import Multiprocess
 
-from thin_api import doctor, metrics, replay, seed
+from thin_api import auth, doctor, metrics, replay, seed
 from thin_api.migrate import MigrateError, Migrator
 from thin_api.settings import Settings, SettingsError, load, with_secret
 
@@ -153,6 +151,7 @@ def _run(settings: Settings, listener: socket.socket) -> int:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nothing asks for the client's address or scheme
         timeout_graceful_shutdown=max(1, round(settings.shutdown_grace)),
     )
     if settings.workers > 1:
@@ -250,20 +249,10 @@ def _doctor(args: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG00
 
 
 def _token(args: argparse.Namespace, settings: Settings) -> int:
-    settings = with_secret(settings)
-    if not settings.jwt_secret:
-        raise SettingsError("tokens come from the issuer of PARLEY_JWKS_URL; no PARLEY_JWT_SECRET")
-    now = int(time.time())
-    claims = {
-        "sub": str(args.user),
-        "iat": now,
-        "exp": now + args.expires,
-        "role": "service" if args.service else None,
-        "iss": settings.jwt_issuer,
-        "aud": settings.jwt_audience,
-    }
-    given = {name: value for name, value in claims.items() if value is not None}
-    print(jwt.encode(given, settings.jwt_secret, algorithm="HS256"))
+    token = auth.issue(
+        with_secret(settings), str(args.user), seconds=args.expires, service=args.service
+    )
+    print(token)
     return 0
 
 
@@ -286,7 +275,8 @@ def _psql(args: argparse.Namespace, settings: Settings) -> int:
         # Ctrl-C is psql's while it runs: it cancels a query, not the server behind it.
         previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
-            return subprocess.run([program or "psql", dsn, *args.rest], check=False).returncode
+            given = args.rest[1:] if args.rest[:1] == ["--"] else args.rest
+            return subprocess.run([program or "psql", dsn, *given], check=False).returncode
         finally:
             signal.signal(signal.SIGINT, previous)
 
