@@ -13,7 +13,7 @@ import structlog
 
 from thin_api import arguments, errors
 from thin_api.errors import Failure
-from thin_api.settings import Settings
+from thin_api.settings import Settings, SettingsError
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +28,23 @@ ALGORITHMS: Mapping[tuple[str, str | None], str] = {
     ("EC", "P-256"): "ES256",
     ("RSA", None): "RS256",
 }
+
+
+def issue(settings: Settings, user_id: str | None, *, seconds: int, service: bool = False) -> str:
+    """Sign a token with the shared secret, as this server would accept it."""
+    if not settings.jwt_secret:
+        raise SettingsError("tokens come from the issuer of PARLEY_JWKS_URL; no PARLEY_JWT_SECRET")
+    now = int(time.time())
+    claims = {
+        "sub": user_id,
+        "iat": now,
+        "exp": now + seconds,
+        "role": "service" if service else None,
+        "iss": settings.jwt_issuer,
+        "aud": settings.jwt_audience,
+    }
+    given = {name: value for name, value in claims.items() if value is not None}
+    return jwt.encode(given, settings.jwt_secret, algorithm="HS256")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -249,6 +249,7 @@ def test_the_dsn_leads_to_a_running_server(parley: Parley, data: Path) -> None:
     with psycopg.connect(done.stdout.strip()) as connection:
         assert connection.execute("select from api.error_codes limit 1").fetchone() is not None
     assert parley("psql", "-Atc", "select 40 + 2").stdout == "42\n"
+    assert parley("psql", "--", "-Atc", "select 40 + 2").stdout == "42\n"
     assert embedded.status(data) is None
 
 

@@ -9,8 +9,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import httpx
-import jwt
 
+from thin_api import auth
 from thin_api.settings import Settings
 
 PATIENCE = 60.0  # seconds a server may be away before a replay gives up
@@ -40,25 +40,23 @@ class Tokens:
             raise ReplayError(
                 "a replay makes its own tokens: set PARLEY_JWT_SECRET as the server's"
             )
-        self._secret = settings.jwt_secret
-        issued = {"iss": settings.jwt_issuer, "aud": settings.jwt_audience}
-        self._claims: dict[str, Any] = {name: value for name, value in issued.items() if value}
+        self._settings = settings
         self._made: dict[str | None, str] = {}
 
     def of(self, user_id: str) -> str:
         """Return the token of a user."""
-        return self._token(user_id, {"sub": user_id})
+        return self._token(user_id)
 
     def of_service(self) -> str:
         """Return a token that may create users."""
-        return self._token(None, {"role": "service"})
+        return self._token(None)
 
-    def _token(self, name: str | None, claims: Mapping[str, str]) -> str:
-        if name not in self._made:
-            expires = int(time.time()) + TOKEN_LIFE
-            payload = {**self._claims, **claims, "exp": expires}
-            self._made[name] = jwt.encode(payload, self._secret, "HS256")
-        return self._made[name]
+    def _token(self, user_id: str | None) -> str:
+        if user_id not in self._made:
+            self._made[user_id] = auth.issue(
+                self._settings, user_id, seconds=TOKEN_LIFE, service=user_id is None
+            )
+        return self._made[user_id]
 
 
 class Client:
