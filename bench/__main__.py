@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("questions", nargs="*", metavar="QUESTION", help=", ".join(QUESTIONS))
     parser.add_argument("--rounds", type=int, default=5, help="turns each arm gets (5)")
-    parser.add_argument("--seconds", type=float, default=3.0, help="length of a turn (3)")
+    parser.add_argument("--seconds", type=float, default=2.0, help="length of a turn (2)")
     parser.add_argument("--write", action="store_true", help="only render results into the README")
     args = parser.parse_args(argv)
     unknown = set(args.questions) - set(QUESTIONS)
