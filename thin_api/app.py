@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import re
 import secrets
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -33,7 +32,6 @@ from thin_api.settings import Settings
 log = structlog.get_logger(__name__)
 
 POOL_SAMPLING = 1.0
-COLLECT_AFTER = 10_000  # objects made and not freed; with Python's 700 it is every few requests
 REFUSED_STATE = re.compile(r"PT4[0-9][0-9]")
 POSTGREST_CODES = {"unauthenticated": "PGRST301", "too_large": "PT413"}
 
@@ -42,12 +40,7 @@ def from_environment() -> ASGIApp:
     """Make the application of a worker process."""
     values = settings.with_secret(settings.load())
     logs.configure(values)
-    application = create_app(values)
-    # What is here now stays; what a request makes is mostly gone before a collection could find it.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(COLLECT_AFTER)
-    return application
+    return create_app(values)
 
 
 def create_app(values: Settings) -> ASGIApp:
