@@ -70,6 +70,8 @@ set local plpgsql.extra_errors = 'all';
 \ir chat/doorbell.sql
 \ir chat/listener_lock_class.sql
 \ir chat/publish.sql
+\ir chat/events_since.sql
+\ir chat/confirm_fetch.sql
 
 -- Writing to the log.
 \ir chat/append_message.sql
@@ -132,6 +134,14 @@ set local plpgsql.extra_errors = 'all';
 \ir api/messages/message_status.sql
 \ir api/messages/get_message_status.sql
 \ir api/messages/search_messages.sql
+
+-- Push. A listener attaches, fetches as long as something comes, sleeps, is woken by the doorbell; clients are
+-- told what they are subscribed to.
+\ir api/push/push_attach.sql
+\ir api/push/push_fetch.sql
+\ir api/push/push_sleep.sql
+\ir api/push/push_wake.sql
+\ir api/push/list_subscriptions.sql
 \ir api/push/announce_typing.sql
 
 -- Feature flags.

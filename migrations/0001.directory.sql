@@ -21,13 +21,14 @@ create table chat.limits (
     query_characters      integer not null default 1000,
     reactions_per_message integer not null default 100,
     changes_gap           integer not null default 10000,
+    listener_backlog      integer not null default 10000,
     outbox_retention      interval not null default '10 minutes',
     constraint limits_pkey primary key (only_row),
     constraint limits_only_row_check check (only_row),
     constraint limits_positive_check check (
         least(content_characters, metadata_bytes, title_characters, name_characters, key_characters,
               members_per_addition, messages_per_batch, page_size, query_characters, reactions_per_message,
-              changes_gap) > 0
+              changes_gap, listener_backlog) > 0
         and outbox_retention > interval '0')
 );
 
@@ -46,7 +47,8 @@ comment on column chat.limits.page_size is 'Most rows in one page of a list.';
 comment on column chat.limits.query_characters is 'Longest search query, in characters.';
 comment on column chat.limits.reactions_per_message is 'Most reactions one message carries.';
 comment on column chat.limits.changes_gap is 'Most log numbers list_changes bridges before it answers reset.';
-comment on column chat.limits.outbox_retention is 'How long published events are kept for listeners.';
+comment on column chat.limits.listener_backlog is 'Most events a listener is given at once; with more it resumes from the log.';
+comment on column chat.limits.outbox_retention is 'How long events are kept for a listener that does not fetch.';
 
 create table chat.tenants (
     tenant_id  uuid not null,

@@ -6,7 +6,7 @@ set local role parley_owner;
 create unlogged table chat.outbox (
     xid               xid8 not null default pg_current_xact_id(),
     position          bigint not null generated always as identity,
-    conversation_id   uuid not null,
+    conversation_id   uuid,
     event             jsonb not null,
     excluded_user_ids uuid[],
     created_at        timestamptz not null default clock_timestamp(),
@@ -16,7 +16,7 @@ create unlogged table chat.outbox (
 comment on table chat.outbox is 'Events for listeners, written by chat.publish in the transaction they tell of; trimmed by maintain().';
 comment on column chat.outbox.xid is 'The writing transaction: a listener reads what became visible since its previous snapshot.';
 comment on column chat.outbox.position is 'Order within the transaction.';
-comment on column chat.outbox.conversation_id is 'Whose members get the event.';
+comment on column chat.outbox.conversation_id is 'Whose members get the event; null: it is for listeners alone.';
 comment on column chat.outbox.event is 'The frame to send, as list_changes gives it.';
 comment on column chat.outbox.excluded_user_ids is 'Members who get a skip instead.';
 comment on column chat.outbox.created_at is 'When it was written.';
@@ -25,6 +25,9 @@ create unlogged table chat.listeners (
     lock_key    integer not null generated always as identity,
     backend_pid integer not null,
     attached_at timestamptz not null default clock_timestamp(),
+    fetched_at  timestamptz not null default clock_timestamp(),
+    snapshot    pg_snapshot,
+    awake_from  xid8,
     constraint listeners_pkey primary key (lock_key)
 );
 
@@ -32,3 +35,6 @@ comment on table chat.listeners is 'Who reads the outbox. A sleeping listener ho
 comment on column chat.listeners.lock_key is 'Second half of the advisory lock (class: chat.listener_lock_class()).';
 comment on column chat.listeners.backend_pid is 'The backend that attached; gone: the row is stale.';
 comment on column chat.listeners.attached_at is 'When.';
+comment on column chat.listeners.fetched_at is 'When it last looked, to within a few seconds.';
+comment on column chat.listeners.snapshot is 'It has everything that is visible in this; null: nothing yet.';
+comment on column chat.listeners.awake_from is 'It does not sleep before all transactions older than this one have ended.';

@@ -1,6 +1,7 @@
 -- chat.publish: tells listeners of an event, without NOTIFY's commit lock when they are awake.
 --
--- Takes    p_conversation_id; p_event: the frame; p_excluded: members who are to get a skip instead.
+-- Takes    p_conversation_id: null for what concerns listeners alone; p_event: the frame; p_excluded: members
+--          who are to get a skip instead.
 -- Locks    the shared advisory lock of each listener, to the end of the transaction, never waiting.
 -- Writes   outbox +1.
 -- Why      A listener that sleeps holds its lock exclusively. Getting the lock shared means it is awake

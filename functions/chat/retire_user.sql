@@ -5,7 +5,8 @@
 --          it, null for a service; p_forced: leave even as the last owner, after making the longest-standing
 --          remaining member (admins first) an owner: the caller has locked the members of the groups, too.
 -- Returns  null, or last_owner with details.conversation_ids: nothing is written then.
--- Writes   users.deactivated_at; per group members.left_seq, a system message, outbox.
+-- Writes   users.deactivated_at; per group members.left_seq, a system message, outbox; an event for listeners,
+--          which close the user's sockets.
 create or replace function chat.retire_user(p_user_id uuid, p_actor_id uuid, p_forced boolean) returns jsonb
 language plpgsql volatile
 as $$
@@ -47,6 +48,7 @@ begin
     update chat.users u
        set deactivated_at = coalesce(u.deactivated_at, clock_timestamp()), updated_at = clock_timestamp()
      where u.user_id = p_user_id;
+    perform chat.publish(null, jsonb_build_object('type', 'user_deactivated', 'user_id', p_user_id));
     return null;
 end
 $$;

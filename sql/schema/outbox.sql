@@ -2,7 +2,7 @@
 create unlogged table chat.outbox (
     xid               xid8 not null default pg_current_xact_id(),
     position          bigint not null generated always as identity,
-    conversation_id   uuid not null,
+    conversation_id   uuid,
     event             jsonb not null,
     excluded_user_ids uuid[],
     created_at        timestamptz not null default clock_timestamp(),
@@ -12,7 +12,7 @@ create unlogged table chat.outbox (
 comment on table chat.outbox is 'Events for listeners, written by chat.publish in the transaction they tell of; trimmed by maintain().';
 comment on column chat.outbox.xid is 'The writing transaction: a listener reads what became visible since its previous snapshot.';
 comment on column chat.outbox.position is 'Order within the transaction.';
-comment on column chat.outbox.conversation_id is 'Whose members get the event.';
+comment on column chat.outbox.conversation_id is 'Whose members get the event; null: it is for listeners alone.';
 comment on column chat.outbox.event is 'The frame to send, as list_changes gives it.';
 comment on column chat.outbox.excluded_user_ids is 'Members who get a skip instead.';
 comment on column chat.outbox.created_at is 'When it was written.';

@@ -1,7 +1,10 @@
 -- api.maintain: the regular upkeep; call it every minute or so, from anywhere, any number at once.
 --
--- Returns  outbox_trimmed, listeners_removed; skipped: true when another call is at it.
--- Writes   deletes outbox rows older than chat.limits.outbox_retention, and listeners whose backend is gone.
+-- Returns  listeners_removed, outbox_trimmed, outbox_left; skipped: true when another call is at it.
+-- Writes   forgets listeners whose backend is gone or that have not fetched for chat.limits.outbox_retention (they
+--          are told so, and resume from the log); deletes the events that all others have confirmed.
+-- Why      Trimming needs no clock: what a listener has not confirmed stays, however long its transaction was
+--          open. One that is just attaching has confirmed nothing, and so nothing is trimmed.
 -- Fails    permission_denied
 create or replace function api.maintain() returns jsonb
 language plpgsql volatile
@@ -19,19 +22,23 @@ begin
         return chat.ok('{"skipped": true}');
     end if;
 
+    delete from chat.listeners l
+     where not exists (select from pg_stat_get_activity(l.backend_pid) a where a.pid is not null)
+        or l.fetched_at < clock_timestamp() - (select x.outbox_retention from chat.limits x);
+    get diagnostics v_listeners = row_count;
+
     -- An erasure may be rewriting events, in another order: those can wait for the next call.
     delete from chat.outbox o
      using (select x.xid, x.position
               from chat.outbox x
-             where x.created_at < clock_timestamp() - (select l.outbox_retention from chat.limits l)
-               for update skip locked) old
-     where o.xid = old.xid and o.position = old.position;
+             where not exists (select from chat.listeners l
+                                where l.snapshot is null or not pg_visible_in_snapshot(x.xid, l.snapshot))
+               for update skip locked) seen
+     where o.xid = seen.xid and o.position = seen.position;
     get diagnostics v_trimmed = row_count;
-    delete from chat.listeners l
-     where not exists (select from pg_stat_get_activity(l.backend_pid) a where a.pid is not null);
-    get diagnostics v_listeners = row_count;
-    return chat.ok(jsonb_build_object('outbox_trimmed', v_trimmed, 'listeners_removed', v_listeners));
+    return chat.ok(jsonb_build_object('listeners_removed', v_listeners, 'outbox_trimmed', v_trimmed,
+                                      'outbox_left', (select count(*) from chat.outbox)));
 end
 $$;
 
-comment on function api.maintain is 'The regular upkeep: trims the outbox, forgets dead listeners.';
+comment on function api.maintain is 'The regular upkeep: forgets listeners that are gone, trims the outbox.';

@@ -1,0 +1,39 @@
+-- api.push_sleep: let a listener fall asleep, unless there is something to do.
+--
+-- Takes    p_listener_id; p_snapshot: from the last answer.
+-- Returns  asleep, and what push_fetch returns. Asleep: nothing is there, and whoever publishes from now on
+--          rings; wait, then call push_wake. Not asleep: hand out the events, if any, and look again; a writer
+--          is in flight, or a transaction older than the listener still runs.
+-- Locks    the listener's advisory lock, exclusively, from here to push_wake or the end of the session.
+--          Got: every writer that had it shared, and so did not ring, has ended, and the look taken after it sees them.
+-- Fails    permission_denied, validation_error, not_found
+create or replace function api.push_sleep(p_listener_id integer, p_snapshot pg_snapshot) returns jsonb
+language plpgsql volatile
+security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_refusal jsonb := coalesce(chat.service_refusal(), chat.confirm_fetch(p_listener_id, p_snapshot));
+    v_asleep  boolean;
+    v_seen    jsonb;
+begin
+    if v_refusal is not null then
+        return v_refusal;
+    end if;
+    if p_snapshot is null then
+        return chat.invalid('snapshot', 'is missing: fetch first');
+    end if;
+
+    select pg_snapshot_xmin(pg_current_snapshot()) >= l.awake_from into v_asleep
+      from chat.listeners l
+     where l.lock_key = p_listener_id;
+    v_asleep := v_asleep and pg_try_advisory_lock(chat.listener_lock_class(), p_listener_id);
+
+    v_seen := chat.events_since(p_snapshot);
+    if v_asleep and (v_seen -> 'events' <> '[]' or (v_seen -> 'missed')::boolean) then
+        v_asleep := not pg_advisory_unlock(chat.listener_lock_class(), p_listener_id);
+    end if;
+    return chat.ok(v_seen || jsonb_build_object('asleep', coalesce(v_asleep, false)));
+end
+$$;
+
+comment on function api.push_sleep is 'Let a listener fall asleep, unless there is something to do.';

@@ -1,0 +1,39 @@
+-- chat.events_since: what a listener has not seen yet: the events of every transaction that became visible
+-- since a snapshot. Exact in whatever order transactions commit: a transaction not visible in a snapshot
+-- had either not begun (xid >= its xmax) or was running (xid among its xip).
+--
+-- Takes    p_snapshot: the listener's previous one.
+-- Returns  snapshot (that of this look), events, transactions (how many wrote them), missed: more than
+--          chat.limits.listener_backlog waited, none is given. Events are ordered by position: it is drawn
+--          under the lock that makes seq, so those of a conversation come in log order.
+-- Cost     two index scans that touch what is returned and nothing else, however long some transaction is open.
+create or replace function chat.events_since(p_snapshot pg_snapshot) returns jsonb
+language sql volatile
+as $$
+    with fresh as materialized (
+        select o.xid, o.position, o.conversation_id, o.event, o.excluded_user_ids, o.created_at
+          from chat.outbox o
+         where o.xid >= pg_snapshot_xmax(p_snapshot)
+        union all
+        select o.xid, o.position, o.conversation_id, o.event, o.excluded_user_ids, o.created_at
+          from pg_snapshot_xip(p_snapshot) running (xid)
+          join chat.outbox o on o.xid = running.xid
+         limit (select l.listener_backlog + 1 from chat.limits l)),
+    counted as (
+        select count(distinct f.xid) as transactions, count(*) > max(l.listener_backlog) as missed
+          from fresh f, chat.limits l)
+    select jsonb_build_object(
+               'snapshot', pg_current_snapshot()::text,
+               'transactions', c.transactions,
+               'missed', coalesce(c.missed, false),
+               'events', case when c.missed then '[]' else coalesce(
+                   (select jsonb_agg(jsonb_build_object(
+                               'conversation_id', f.conversation_id,
+                               'event', f.event,
+                               'excluded_user_ids', to_jsonb(f.excluded_user_ids),
+                               'age', extract(epoch from clock_timestamp() - f.created_at)) order by f.position)
+                      from fresh f), '[]') end)
+      from counted c
+$$;
+
+comment on function chat.events_since is 'The events of every transaction that became visible since a snapshot.';
