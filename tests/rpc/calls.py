@@ -59,6 +59,11 @@ CALLS: dict[str, Callable[[World], Json]] = {
     "get_message_status": _about("message"),
     "search_messages": lambda _: {"query": "hello"},
     "announce_typing": _about("conversation"),
+    "list_subscriptions": lambda _: {},
+    "push_attach": lambda _: {},
+    "push_fetch": lambda w: w.listener,
+    "push_sleep": lambda w: w.listener,
+    "push_wake": lambda w: w.listener,
     "is_feature_enabled": lambda w: {"flag": "dark_mode", "user_id": w.ann},
     "set_feature_flag_atomic": lambda _: {"flag": "dark_mode", "enabled": True},
     "check_invariants": lambda _: {},
@@ -78,6 +83,10 @@ SERVICE_ONLY = {
     "erase_user_atomic",
     "purge_messages_atomic",
     "maintain",
+    "push_attach",
+    "push_fetch",
+    "push_sleep",
+    "push_wake",
 }
 FOR_USERS = sorted(set(CALLS) - SERVICE_ONLY)
 FOR_OPERATORS = {"check_invariants"}
@@ -95,6 +104,10 @@ WITHOUT_ACTOR = {
     "must",
     "purge_messages_atomic",
     "maintain",
+    "push_attach",
+    "push_fetch",
+    "push_sleep",
+    "push_wake",
 }
 WITH_ACTOR = sorted(set(CALLS) - ADMINISTRATIVE - WITHOUT_ACTOR)
 IN_CONVERSATIONS = [

@@ -53,6 +53,7 @@ class World:
     own_request: str  # Ann's
     hello: Json  # Ann's message in the group, its first
     reply: Json  # Bob's, its second
+    listener: Json  # the test's own session, and what it has seen: all of the above
 
 
 @pytest.fixture
@@ -78,6 +79,7 @@ def world(db: Connection) -> World:
         own_request=new_help_request(db, ann),
         hello=hello,
         reply=send(db, group, bob, "hello Ann", reply_to_id=hello["id"]),
+        listener=new_listener(db),
     )
 
 
@@ -86,6 +88,12 @@ def new_help_request(db: Connection, owner: str) -> str:
     result = succeed(db, "create_help_request_atomic", actor_id=owner, title="My bike squeaks")
     request_id: str = result["help_request_id"]
     return request_id
+
+
+def new_listener(db: Connection) -> Json:
+    """Attach the session as a listener; what it says when it looks again."""
+    listener = {"listener_id": succeed(db, "push_attach")["listener_id"]}
+    return {**listener, "snapshot": succeed(db, "push_fetch", **listener)["snapshot"]}
 
 
 @pytest.fixture(autouse=True)
