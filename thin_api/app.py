@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import re
-import secrets
 from collections.abc import AsyncIterator, Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
@@ -16,18 +15,20 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from thin_api import errors, logs, metrics, openapi, pages, rpc, settings
+from thin_api import logs, metrics, openapi, pages, rpc, settings
 from thin_api.auth import Authenticator
 from thin_api.batch import Sender
 from thin_api.db import Database, Refused, UnexpectedError
 from thin_api.endpoints import Endpoint, Services
 from thin_api.errors import Cause, Failure
 from thin_api.exchange import JSON_HEADERS, POSTGREST, Disconnected, Exchange, exchange_of
+from thin_api.hub import Hub
 from thin_api.routes import OPERATIONS
 from thin_api.settings import Settings
+from thin_api.sockets import SOCKET_PATH, STREAM_PATH, Sockets, Stream
 
 log = structlog.get_logger(__name__)
 
@@ -47,11 +48,13 @@ def create_app(values: Settings) -> ASGIApp:
     """Make the application."""
     database = Database(values)
     services = Services(values, database, Authenticator(values), Sender(database))
+    hub = Hub(values, database)
+    database.on_commit = hub.kick
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await database.open()
-        chores = [asyncio.create_task(_sample_pool(database))]
+        chores = [asyncio.create_task(_sample_pool(database)), asyncio.create_task(hub.run())]
         if values.maintain_every:
             chores.append(asyncio.create_task(_maintain(database, values.maintain_every)))
         yield
@@ -62,7 +65,7 @@ def create_app(values: Settings) -> ASGIApp:
         log.info("stopped")
 
     application = Starlette(
-        routes=routes(services),
+        routes=routes(services, hub),
         middleware=list(_middleware(values)),
         exception_handlers={
             Failure: _on_failure,
@@ -77,7 +80,7 @@ def create_app(values: Settings) -> ASGIApp:
     return Observed(application)
 
 
-def routes(services: Services) -> Sequence[Route]:
+def routes(services: Services, hub: Hub) -> Sequence[BaseRoute]:
     """List the routes; the table's come first because they are called most."""
     by_path = attrgetter("path")
     paths = list(dict.fromkeys(operation.path for operation in OPERATIONS))
@@ -88,6 +91,8 @@ def routes(services: Services) -> Sequence[Route]:
             for path, group in groupby(operations, by_path)
         ),
         *(Route(path, rpc.RpcEndpoint(path, services)) for path in RPC_PATHS),
+        WebSocketRoute(SOCKET_PATH, Sockets(services, hub)),
+        Route(STREAM_PATH, Stream(services, hub)),
         *(Route(page.path, page) for page in pages.pages(services)),
         Route(openapi.PATH, openapi.OpenApi(services)),
     ]
@@ -134,11 +139,11 @@ def _observe(exchange: Exchange) -> None:
 
 
 def _middleware(values: Settings) -> Iterator[Middleware]:
-    origins = [origin.strip() for origin in (values.cors_origins or "").split(",")]
-    if any(origins):
+    origins = settings.web_origins(values)
+    if origins:
         yield Middleware(
             CORSMiddleware,
-            allow_origins=[origin for origin in origins if origin],
+            allow_origins=origins,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["*"],
             expose_headers=["X-Request-Id", "Retry-After", "Proxy-Status"],
@@ -157,7 +162,9 @@ async def _maintain(database: Database, every: float) -> None:
     while True:
         await asyncio.sleep(every)
         try:
-            await database.call("maintain", {})
+            result = orjson.loads(await database.call("maintain", {}))
+            if "outbox_left" in result:
+                metrics.OUTBOX.set(result["outbox_left"])
         except (Failure, Refused, UnexpectedError) as error:
             log.warning("maintenance_failed", reason=type(error).__name__)
 
@@ -196,17 +203,14 @@ async def _on_disconnect(_request: Request, _error: Exception) -> Response:
 
 async def _on_bug(request: Request, error: Exception) -> Response:
     exchange = exchange_of(request.scope)
-    error_id = secrets.token_hex(8)
-    log.error(
-        "bug",
-        error_id=error_id,
+    failure = logs.bug(
+        log,
+        error,
         request_id=exchange.request_id.decode(),
         route=exchange.route,
         function=exchange.function,
-        sqlstate=getattr(error, "sqlstate", None),
-        trace=logs.trace(error),
     )
-    return _answer(exchange, errors.internal(error_id))
+    return _answer(exchange, failure)
 
 
 def _raised(error: Refused) -> Failure:

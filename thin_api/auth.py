@@ -54,6 +54,7 @@ class Caller:
     actor_id: str | None
     service: bool
     claims: str  # as JSON, for request.jwt.claims
+    expires: float  # seconds since 1970, what clocks may differ included
 
     def acting_as(self, actor_id: bytes | None) -> "Caller":
         """Apply the header X-Actor-Id, which only a service may use for somebody else."""
@@ -79,14 +80,18 @@ class Authenticator:
 
     async def caller(self, headers: Mapping[bytes, bytes]) -> Caller:
         """Return who sends this request; Failure when that is not proven."""
-        token = _bearer(headers)
+        return (await self.holder(_bearer(headers))).acting_as(headers.get(b"x-actor-id"))
+
+    async def holder(self, token: bytes) -> Caller:
+        """Return who a token was made for; Failure when it is not valid."""
+        if len(token) > LONGEST_TOKEN:
+            raise unauthenticated("the token is too long")
         seen = self._seen.get(token)
         if seen is not None and seen[0] > time.time():
-            return seen[1].acting_as(headers.get(b"x-actor-id"))
-        payload = await self._verify(token)
-        caller = _caller(payload)
-        self._remember(token, float(payload["exp"]), caller)
-        return caller.acting_as(headers.get(b"x-actor-id"))
+            return seen[1]
+        caller = _caller(await self._verify(token))
+        self._remember(token, caller)
+        return caller
 
     async def close(self) -> None:
         """Close the connection to the key server."""
@@ -121,10 +126,10 @@ class Authenticator:
             return await self._keys.find(algorithm, kid)
         raise jwt.InvalidAlgorithmError
 
-    def _remember(self, token: bytes, expires: float, caller: Caller) -> None:
+    def _remember(self, token: bytes, caller: Caller) -> None:
         if len(self._seen) >= REMEMBERED_TOKENS:
             del self._seen[next(iter(self._seen))]
-        self._seen[token] = (min(expires + LEEWAY, time.time() + REMEMBERED_SECONDS), caller)
+        self._seen[token] = (min(caller.expires, time.time() + REMEMBERED_SECONDS), caller)
 
 
 class KeySet:
@@ -194,19 +199,18 @@ def _bearer(headers: Mapping[bytes, bytes]) -> bytes:
             "this needs the header Authorization: Bearer <token>",
             headers=((b"www-authenticate", b"Bearer"),),
         )
-    if len(token) > LONGEST_TOKEN:
-        raise unauthenticated("the token is too long")
     return token
 
 
 def _caller(payload: Mapping[str, Any]) -> Caller:
     service = payload.get("role") == "service"
     subject = payload.get("sub")
+    expires = float(payload["exp"]) + LEEWAY
     if subject is None and service:
-        return Caller(None, service, "")
+        return Caller(None, service, "", expires)
     if not isinstance(subject, str) or not arguments.UUID.fullmatch(subject):
         raise unauthenticated("the subject of the token is not a uuid")
-    return Caller(subject.lower(), service, json.dumps(payload))
+    return Caller(subject.lower(), service, json.dumps(payload), expires)
 
 
 def _public_keys(document: Any) -> Any:

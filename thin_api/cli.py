@@ -19,7 +19,7 @@ import uvicorn
 from tqdm import tqdm
 from uvicorn.supervisors import Multiprocess
 
-from thin_api import auth, doctor, metrics, replay, seed
+from thin_api import auth, doctor, metrics, replay, seed, wire
 from thin_api.migrate import MigrateError, Migrator
 from thin_api.settings import Settings, SettingsError, load, with_secret
 
@@ -153,6 +153,7 @@ def _run(settings: Settings, listener: socket.socket) -> int:
         server_header=False,
         proxy_headers=False,  # nothing asks for the client's address or scheme
         timeout_graceful_shutdown=max(1, round(settings.shutdown_grace)),
+        **wire.SERVER,
     )
     if settings.workers > 1:
         with metrics.shared():

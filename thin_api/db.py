@@ -194,6 +194,7 @@ class Database:
         self._loaded_at = 0.0
         self._loading = asyncio.Lock()
         self._recovery: asyncio.Task[None] | None = None
+        self.on_commit: Callable[[], None] = _nothing
 
     @property
     def pool(self) -> Pool:
@@ -251,6 +252,8 @@ class Database:
         rows = await self._fetch(
             _bare_call(name, tuple(given)), tuple(given.values()), function.repeatable(given)
         )
+        if function.writes:
+            self.on_commit()
         body: bytes = rows[0][0]
         return body
 
@@ -264,12 +267,15 @@ class Database:
             (claims, body) if arguments else (claims,),
             function.repeatable(given),
         )
+        if function.writes:
+            self.on_commit()
         result, status = rows[0]
         return result, int(status) if status else None
 
     async def send_messages(self, messages: bytes, *, repeatable: bool) -> list[bytes]:
         """Send a JSON array of messages in one transaction; a result each, in order."""
         rows = await self._fetch(SEND_BATCH, (messages,), repeatable, lock_tries=1)
+        self.on_commit()
         return [row[0] for row in rows]
 
     async def ping(self) -> None:
@@ -402,6 +408,10 @@ class Database:
         """Refresh the catalogue, but never from within a refresh."""
         if not self._loading.locked():
             await self.refresh()
+
+
+def _nothing() -> None:
+    """Do nothing when something was committed: nobody asked to be told."""
 
 
 def _cause(error: Exception, connection: Connection) -> Cause:

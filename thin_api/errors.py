@@ -17,6 +17,7 @@ STATUSES: Mapping[str, int] = {
     "permission_denied": 403,
     "not_found": 404,
     "too_large": 413,
+    "rate_limited": 429,
     "internal_error": 500,
     "unavailable": 503,
 }

@@ -2,6 +2,7 @@
 
 import datetime
 import logging
+import secrets
 import sys
 import traceback
 from typing import Any
@@ -10,6 +11,8 @@ import orjson
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
+from thin_api import errors
+from thin_api.errors import Failure
 from thin_api.settings import Settings
 
 
@@ -43,6 +46,14 @@ def configure(settings: Settings) -> None:
     root.setLevel(max(level, logging.WARNING))
     logging.getLogger("uvicorn").setLevel(level)
     logging.getLogger("uvicorn.access").disabled = True  # the request line says more
+
+
+def bug(log: Any, error: BaseException, **context: Any) -> Failure:
+    """Log what should not have happened; the failure to tell, which has the id of the log line."""
+    error_id = secrets.token_hex(8)
+    sqlstate = getattr(error, "sqlstate", None)
+    log.error("bug", error_id=error_id, **context, sqlstate=sqlstate, trace=trace(error))
+    return errors.internal(error_id)
 
 
 def trace(error: BaseException) -> list[str]:

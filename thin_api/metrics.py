@@ -42,6 +42,28 @@ BATCHES = Histogram(
     "Messages that went to the database in one call",
     buckets=(1, 2, 5, 10, 20, 50, 100),
 )
+SOCKETS = Gauge("parley_sockets", "Open sockets", ("kind",), multiprocess_mode="livesum")
+EVENTS = Counter("parley_push_events_total", "Events taken from the outbox")
+FRAMES = Counter("parley_push_frames_total", "Frames handed to sockets")
+PUSH_SECONDS = Histogram(
+    "parley_push_seconds",
+    "Time from writing an event, just before its commit, to handing its frames to the sockets",
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+DOORBELL = Counter(
+    "parley_push_doorbell_total",
+    "Transactions with events that had to wake a listener, and those that found it awake",
+    ("outcome",),
+)
+RESYNCS = Counter(
+    "parley_push_resyncs_total",
+    "Times sockets had to be brought up to date from the log: the listener was lost, dropped or "
+    "too far behind, or one socket's cursor was too old (reset)",
+    ("reason",),
+)
+OUTBOX = Gauge(
+    "parley_outbox_events", "Events kept for listeners", multiprocess_mode="livemostrecent"
+)
 POOL = {
     state: Gauge(f"parley_pool_{state}", meaning, multiprocess_mode="livesum")
     for state, meaning in {

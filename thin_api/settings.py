@@ -41,6 +41,9 @@ class Settings:
         None, "PostgreSQL to use; none: the embedded server", env="DATABASE_URL", secret=True
     )
     data_dir: Path = setting(Path(".parley"), "folder of the embedded server and its secret")
+    listen_url: str | None = setting(
+        None, "PostgreSQL without a pooler in between, for push; none: DATABASE_URL", secret=True
+    )
     database_role: str = setting("parley_api", "role the thin layer works as")
     pool_size: int = setting(10, "database connections per process", least=1)
     pool_wait: float = setting(5.0, "seconds a request waits for a connection")
@@ -56,6 +59,10 @@ class Settings:
     shutdown_grace: float = setting(10.0, "seconds running requests get to finish on shutdown")
     maintain_every: float = setting(
         60.0, "seconds between calls of api.maintain(); 0: something else calls it"
+    )
+    sockets_per_user: int = setting(50, "open sockets a user may have per process", least=1)
+    socket_backlog: int = setting(
+        1_048_576, "bytes a socket may be behind before it is closed to resume", least=65_536
     )
     cors_origins: str | None = setting(None, "web origins that may call, between commas, or *")
     log: Literal["debug", "info", "warning", "error"] = setting("info", "least level logged")
@@ -101,6 +108,12 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     settings = Settings(**values)
     _check(settings)
     return dataclasses.replace(settings, data_dir=settings.data_dir.expanduser().absolute())
+
+
+def web_origins(settings: Settings) -> list[str]:
+    """List the web origins that may call; `*` is any."""
+    given = (origin.strip() for origin in (settings.cors_origins or "").split(","))
+    return [origin for origin in given if origin]
 
 
 def with_secret(settings: Settings) -> Settings:

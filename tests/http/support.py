@@ -17,6 +17,7 @@ import uvicorn
 from psycopg.conninfo import conninfo_to_dict
 
 from tests.support import connect, new_group, new_user, wait_for
+from thin_api import wire
 from thin_api.app import create_app
 from thin_api.settings import Settings
 
@@ -69,6 +70,7 @@ def serving(settings: Settings, *, ready: bool = True) -> Iterator[Site]:
         access_log=False,
         lifespan="on",
         timeout_graceful_shutdown=5,
+        **wire.SERVER,
     )
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -1,0 +1,524 @@
+"""The hub: takes events from the database's outbox and hands each to the sockets it concerns.
+
+Who is in which conversation is kept in memory. It is read once when a socket opens, and from then
+on corrected by the events themselves. A socket gets, for each conversation, every log number after
+the one it was told it stands at (`last_seq` of `ready`), in order and once. When the hub loses
+sight of the database, it forgets everything and opens each socket anew from where it stood.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from typing import Any, Protocol
+
+import orjson
+import structlog
+
+from thin_api import errors, frames, logs, metrics
+from thin_api.db import Database
+from thin_api.errors import Failure
+from thin_api.frames import DEACTIVATED, JOINING, LEAVING, Event, Frame
+from thin_api.listener import LOST, DroppedError, Listener, Look
+from thin_api.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+PACE = 0.002  # seconds between looks while events keep coming: they come in handfuls, not singly
+POLLS = (0.001, 0.002, 0.005, 0.01)  # while a writer is in flight and we may not sleep
+LONGEST_SLEEP = (
+    30.0  # seconds; a look now and then shows that we are alive, and confirms what we have
+)
+RECONNECT = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+READS_AT_ONCE = 4  # sockets being brought up to date share this many database connections
+MOST_HELD = 10_000  # events kept back for a socket that is being brought up to date
+ATTACH_TIMEOUT = 10.0
+
+INTERNAL = 1011
+UNAUTHENTICATED = 4401
+NO_HELLO = 4408
+TOO_SLOW = 1013
+
+Cursors = Mapping[str, int]
+
+
+class Sink(Protocol):
+    """Where a subscriber's frames go."""
+
+    kind: str
+
+    def write(self, batch: list[Frame]) -> None:
+        """Send frames now or soon, in order; never wait."""
+
+    async def drained(self) -> None:
+        """Wait until the client keeps up."""
+
+    def close(self, code: int, reason: str) -> None:
+        """End it."""
+
+
+class Room:
+    """One conversation as far as sockets here are concerned."""
+
+    __slots__ = ("seq", "subscribers")
+
+    def __init__(self) -> None:
+        self.seq = 0  # of the last log event handed out
+        self.subscribers: dict[Subscriber, int] = {}  # each with the number its part begins after
+
+
+class Subscriber:
+    """One open socket of one user."""
+
+    __slots__ = ("early", "held", "outgoing", "rooms", "sink", "subscribed", "user_id")
+
+    def __init__(self, user_id: str, sink: Sink) -> None:
+        self.user_id = user_id
+        self.sink = sink
+        self.rooms: dict[str, Room] = {}
+        # Whether its conversations have been read; what happened while they were being read.
+        self.subscribed = False
+        self.early: list[Event] = []
+        # Live frames that must wait until it is up to date; None: it is.
+        self.held: list[Frame] | None = []
+        self.outgoing: list[Frame] = []
+
+
+class Hub:
+    """All sockets of this process."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._settings = settings
+        self._database = database
+        self._users: dict[str, set[Subscriber]] = {}
+        self._rooms: dict[str, Room] = {}
+        self._reading: set[Subscriber] = set()
+        self._dirty: list[Subscriber] = []
+        self._turn = asyncio.Semaphore(READS_AT_ONCE)
+        self._attached = asyncio.Event()
+        self._bell: asyncio.Event | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._transactions = 0
+        self._rings = 0
+
+    # What sockets ask of it.
+
+    async def enter(self, subscriber: Subscriber) -> None:
+        """Add a socket, or raise the Failure that says why not."""
+        try:
+            async with asyncio.timeout(ATTACH_TIMEOUT):
+                await self._attached.wait()
+        except TimeoutError:
+            raise errors.unavailable("events cannot be had now") from None
+        sockets = self._users.setdefault(subscriber.user_id, set())
+        if len(sockets) >= self._settings.sockets_per_user:
+            raise Failure("rate_limited", "this user has too many sockets open", status=429)
+        sockets.add(subscriber)
+        metrics.SOCKETS.labels(subscriber.sink.kind).inc()
+
+    async def start(self, subscriber: Subscriber, cursors: Cursors) -> None:
+        """Send `ready`, what is missing after the cursors, and from then on what happens."""
+        await _unless_it_fails(subscriber, self._start(subscriber, cursors))
+
+    async def _start(self, subscriber: Subscriber, cursors: Cursors) -> None:
+        listed = await self._subscribe(subscriber)
+        ready = {"type": "ready", "user_id": subscriber.user_id, "conversations": listed}
+        subscriber.sink.write([frames.of(ready)])
+        standing = {one["conversation_id"]: one["last_seq"] for one in listed}
+        await self._catch_up(subscriber, cursors, standing)
+
+    def close(self, subscriber: Subscriber) -> None:
+        """Forget a socket; again does nothing."""
+        sockets = self._users.get(subscriber.user_id, set())
+        if subscriber not in sockets:
+            return
+        sockets.discard(subscriber)
+        if not sockets:
+            del self._users[subscriber.user_id]
+        self._reading.discard(subscriber)
+        for conversation_id in list(subscriber.rooms):
+            self._leave(subscriber, conversation_id)
+        metrics.SOCKETS.labels(subscriber.sink.kind).dec()
+
+    def kick(self) -> None:
+        """Look at the outbox now: this process has just committed something."""
+        if self._bell is not None:
+            self._bell.set()
+
+    # Following the outbox.
+
+    async def run(self) -> None:
+        """Follow the outbox for good, whatever becomes of the database meanwhile."""
+        tries = 0
+        while True:
+            listener: Listener | None = None
+            try:
+                listener = await Listener.attach(self._settings)
+                tries = 0
+                self._bell = listener.bell
+                self._attached.set()
+                self._open_anew()
+                log.info("push_attached")
+                await self._follow(listener)
+            except DroppedError:
+                self._lose("dropped")
+            except LOST as error:
+                self._lose("lost", type(error).__name__)
+                if listener is None and not tries:
+                    log.warning("push_not_attached", error=type(error).__name__)
+            finally:
+                self._attached.clear()
+                self._bell = None
+                if listener is not None:
+                    await listener.close()
+            delay = RECONNECT[min(tries, len(RECONNECT) - 1)]
+            await asyncio.sleep(delay * random.uniform(0.5, 1))  # noqa: S311 - spreads tries
+            tries += 1
+
+    async def _follow(self, listener: Listener) -> None:
+        polls = 0
+        looked = float("-inf")
+        look = await listener.fetch()
+        while True:
+            now = time.perf_counter()
+            polls = 0 if look.events else polls + 1
+            self._take(look, listener)
+            if look.asleep:
+                await _wait(listener.bell, LONGEST_SLEEP)
+                look = await listener.wake()
+            elif look.events:
+                await asyncio.sleep(max(0.0, looked + PACE - now))
+                look = await listener.fetch()
+            else:
+                if polls > 1:
+                    await _wait(listener.bell, POLLS[min(polls, len(POLLS)) - 1])
+                look = await listener.sleep()
+            looked = time.perf_counter()
+
+    def _take(self, look: Look, listener: Listener) -> None:
+        """Hand out what a look gave."""
+        self._count_rings(look.transactions, listener)
+        if look.missed:
+            self._lose("backlog")
+            self._open_anew()
+            return
+        if not look.events:
+            return
+        began = time.perf_counter()
+        delivered = []
+        for event in look.events:
+            for subscriber in self._reading:
+                _keep(event, subscriber.early, subscriber)
+            delivered.append(self._dispatch(event))
+        self._flush()
+        spent = time.perf_counter() - began
+        metrics.EVENTS.inc(len(look.events))
+        metrics.FRAMES.inc(sum(delivered))
+        for event, sockets in zip(look.events, delivered, strict=True):
+            metrics.PUSH_SECONDS.observe(event.age + spent)
+            log.info(
+                "event",
+                type=event.type,
+                conversation_id=event.conversation_id,
+                seq=event.seq,
+                message_id=event.message_id,
+                sockets=sockets,
+                ms=round((event.age + spent) * 1000, 2),
+            )
+
+    def _dispatch(self, event: Event) -> int:
+        """Hand one event to everybody it concerns; to how many sockets."""
+        if event.type == DEACTIVATED:
+            for user_id in event.user_ids:
+                for subscriber in list(self._users.get(user_id, ())):
+                    subscriber.sink.close(UNAUTHENTICATED, "this user was deactivated")
+            return 0
+        conversation_id = event.conversation_id
+        if conversation_id is None:
+            return 0
+        if event.type in JOINING:
+            for user_id in event.user_ids:
+                for subscriber in self._users.get(user_id, ()):
+                    if subscriber.subscribed:
+                        self._join(subscriber, conversation_id, (event.seq or 0) - 1)
+        room = self._rooms.get(conversation_id)
+        if room is None:
+            return 0
+        sockets = 0
+        seq = event.seq
+        if seq is None:
+            for subscriber in room.subscribers:
+                sockets += self._give(subscriber, event)
+        else:
+            for subscriber, after in room.subscribers.items():
+                if seq > after:
+                    sockets += self._give(subscriber, event)
+            room.seq = seq
+        if event.type == LEAVING:
+            for user_id in event.user_ids:
+                for subscriber in self._users.get(user_id, ()):
+                    self._leave_at(subscriber, event)
+        return sockets
+
+    def _give(self, subscriber: Subscriber, event: Event) -> int:
+        frame = event.frame_for(subscriber.user_id)
+        if frame is None:
+            return 0
+        if subscriber.held is not None:
+            _keep(frame, subscriber.held, subscriber)
+            return 1
+        if not subscriber.outgoing:
+            self._dirty.append(subscriber)
+        subscriber.outgoing.append(frame)
+        return 1
+
+    def _flush(self) -> None:
+        """Write what has gathered: one write a socket, however many events."""
+        for subscriber in self._dirty:
+            batch, subscriber.outgoing = subscriber.outgoing, []
+            subscriber.sink.write(batch)
+        self._dirty.clear()
+
+    def _count_rings(self, transactions: int, listener: Listener) -> None:
+        """Count transactions that had to ring the bell, and those that did not."""
+        rings, listener.rings = listener.rings, 0
+        metrics.DOORBELL.labels("rung").inc(rings)
+        self._transactions += transactions
+        self._rings += rings
+        quiet = self._transactions - self._rings
+        if quiet > 0:
+            metrics.DOORBELL.labels("skipped").inc(quiet)
+            self._transactions = self._rings = 0
+
+    # Who gets what.
+
+    async def _subscribe(self, subscriber: Subscriber) -> list[dict[str, Any]]:
+        """Read a socket's conversations and put it into their rooms, with no gap in between.
+
+        The events of the time it takes are kept: what they say is either in what was read, or
+        comes after it.
+        """
+        async with self._turn:
+            self._reading.add(subscriber)
+            try:
+                result = await self._read("list_subscriptions", p_actor_id=subscriber.user_id)
+            finally:
+                self._reading.discard(subscriber)
+                early, subscriber.early = subscriber.early, []
+        listed: list[dict[str, Any]] = result["conversations"]
+        if not self._has(subscriber):
+            return listed
+        subscriber.subscribed = True
+        for one in listed:
+            self._join(subscriber, one["conversation_id"], one["last_seq"])
+        for event in early:
+            self._repeat(subscriber, event)
+        return listed
+
+    def _repeat(self, subscriber: Subscriber, event: Event) -> None:
+        """Do for one socket what _dispatch did for the others."""
+        conversation_id = event.conversation_id
+        if conversation_id is None:
+            return
+        concerned = subscriber.user_id in event.user_ids
+        if event.type in JOINING and concerned:
+            self._join(subscriber, conversation_id, (event.seq or 0) - 1)
+        room = subscriber.rooms.get(conversation_id)
+        if room is None:
+            return
+        if event.seq is None:
+            self._give(subscriber, event)
+        elif event.seq > room.subscribers[subscriber]:
+            self._give(subscriber, event)
+            room.seq = max(room.seq, event.seq)
+            if event.type == LEAVING and concerned:
+                self._leave(subscriber, conversation_id)
+
+    def _has(self, subscriber: Subscriber) -> bool:
+        """Tell whether a socket is still open."""
+        return subscriber in self._users.get(subscriber.user_id, ())
+
+    def _join(self, subscriber: Subscriber, conversation_id: str, after: int) -> None:
+        """Let a socket get a conversation's events after a number, unless it does already."""
+        if conversation_id in subscriber.rooms:
+            return
+        room = self._rooms.get(conversation_id)
+        if room is None:
+            room = self._rooms[conversation_id] = Room()
+        room.subscribers[subscriber] = after
+        subscriber.rooms[conversation_id] = room
+
+    def _leave_at(self, subscriber: Subscriber, event: Event) -> None:
+        """Take a socket out of a conversation, unless it was read to be in it later than that."""
+        room = subscriber.rooms.get(event.conversation_id or "")
+        if room is not None and (event.seq or 0) > room.subscribers[subscriber]:
+            self._leave(subscriber, event.conversation_id or "")
+
+    def _leave(self, subscriber: Subscriber, conversation_id: str) -> None:
+        room = subscriber.rooms.pop(conversation_id, None)
+        if room is not None:
+            room.subscribers.pop(subscriber, None)
+            if not room.subscribers and self._rooms.get(conversation_id) is room:
+                del self._rooms[conversation_id]
+
+    # Bringing sockets up to date.
+
+    async def _catch_up(
+        self, subscriber: Subscriber, cursors: Cursors, standing: Mapping[str, int]
+    ) -> None:
+        """Send what is missing from each cursor to where its log stood; then let go."""
+        for conversation_id, seq in cursors.items():
+            last_seq = standing.get(conversation_id)
+            if last_seq is None:
+                subscriber.sink.write([_not_a_member(conversation_id)])
+            elif seq != last_seq:
+                async for batch in self._missing(subscriber, conversation_id, seq, last_seq):
+                    subscriber.sink.write(batch)
+                    await subscriber.sink.drained()
+        held, subscriber.held = subscriber.held or [], None
+        if held:
+            subscriber.sink.write(held)
+
+    async def _missing(
+        self, subscriber: Subscriber, conversation_id: str, after: int, last_seq: int
+    ) -> AsyncIterator[list[Frame]]:
+        """Read the log from a cursor up to a number, page by page."""
+        while after != last_seq and self._has(subscriber):
+            async with self._turn:
+                try:
+                    result = await self._read(
+                        "list_changes",
+                        p_conversation_id=conversation_id,
+                        p_actor_id=subscriber.user_id,
+                        p_after_seq=after,
+                    )
+                except Failure as failure:
+                    if failure.error not in ("not_a_member", "not_found", "validation_error"):
+                        raise
+                    yield [frames.failed(failure, conversation_id=conversation_id)]
+                    return
+            if result["reset"]:
+                metrics.RESYNCS.labels("reset").inc()
+                told = {"type": "reset", "conversation_id": conversation_id, "last_seq": last_seq}
+                yield [frames.of(told)]
+                return
+            changes = result["changes"]
+            if not changes:
+                return
+            yield [frames.of(change) for change in changes if change["seq"] <= last_seq]
+            after = min(changes[-1]["seq"], last_seq)
+
+    async def _read(self, function: str, **given: Any) -> dict[str, Any]:
+        result: dict[str, Any] = orjson.loads(await self._database.call(function, given))
+        if not result["success"]:
+            status = await self._database.status(result["error"])
+            raise Failure(
+                result["error"], result["message"], details=result["details"], status=status or 500
+            )
+        return result
+
+    def _lose(self, reason: str, error: str | None = None) -> None:
+        """Give up all that is known: what happens from here on may be missed."""
+        if self._attached.is_set():
+            metrics.RESYNCS.labels(reason).inc()
+            log.warning(
+                "push_lost", reason=reason, error=error, sockets=sum(map(len, self._users.values()))
+            )
+        for sockets in self._users.values():
+            for subscriber in list(sockets):
+                if subscriber.held is not None:
+                    # Nobody but its client knows how far it has come.
+                    subscriber.sink.close(TOO_SLOW, "interrupted while catching up")
+
+    def _open_anew(self) -> None:
+        """Bring every socket up to date from the log, from where it stood."""
+        standing = [
+            (
+                subscriber,
+                {
+                    conversation_id: max(room.seq, room.subscribers[subscriber])
+                    for conversation_id, room in subscriber.rooms.items()
+                },
+            )
+            for sockets in self._users.values()
+            for subscriber in sockets
+            if subscriber.held is None
+        ]
+        self._rooms.clear()
+        for subscriber, cursors in standing:
+            subscriber.rooms.clear()
+            subscriber.subscribed = False
+            subscriber.held = []
+            resuming = _unless_it_fails(subscriber, self._resume(subscriber, cursors))
+            task = asyncio.create_task(resuming)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _resume(self, subscriber: Subscriber, cursors: dict[str, int]) -> None:
+        """Open a socket again that does not know it was interrupted."""
+        listed = await self._subscribe(subscriber)
+        for one in listed:
+            if one["conversation_id"] not in cursors:
+                cursors[one["conversation_id"]] = await self._introduce(subscriber, one)
+        standing = {one["conversation_id"]: one["last_seq"] for one in listed}
+        await self._catch_up(subscriber, cursors, standing)
+
+    async def _introduce(self, subscriber: Subscriber, one: Mapping[str, Any]) -> int:
+        """Tell of a conversation that came while nobody looked; the number its news begin after."""
+        joined: int = one["joined_seq"]
+        if joined:
+            return joined - 1  # the first of its news is the joining
+        async with self._turn:
+            result = await self._read(
+                "get_conversation",
+                p_conversation_id=one["conversation_id"],
+                p_actor_id=subscriber.user_id,
+            )
+        told = {
+            "type": "conversation_created",
+            "conversation_id": one["conversation_id"],
+            "seq": 0,
+            "conversation": result["conversation"],
+        }
+        subscriber.sink.write([frames.of(told)])
+        return 0
+
+
+async def _wait(bell: asyncio.Event, seconds: float) -> None:
+    """Wait for the bell, not longer than that."""
+    try:
+        async with asyncio.timeout(seconds):
+            await bell.wait()
+    except TimeoutError:
+        pass
+
+
+async def _unless_it_fails(subscriber: Subscriber, opening: Awaitable[None]) -> None:
+    """Bring a socket up to date; what hinders that is told, and ends it."""
+    try:
+        await opening
+    except Failure as failure:
+        subscriber.sink.write([frames.failed(failure)])
+        subscriber.sink.close(close_code(failure), failure.error)
+    except Exception as error:
+        failed = logs.bug(log, error)
+        subscriber.sink.write([frames.failed(failed)])
+        subscriber.sink.close(INTERNAL, failed.error)
+
+
+def close_code(failure: Failure) -> int:
+    """Tell which code closes a socket for this reason."""
+    return TOO_SLOW if failure.status in (429, 503) else UNAUTHENTICATED
+
+
+def _keep(one: Any, kept: list[Any], subscriber: Subscriber) -> None:
+    """Put something aside for a socket, within bounds."""
+    if len(kept) >= MOST_HELD:
+        subscriber.sink.close(TOO_SLOW, "too much came while catching up")
+        return
+    kept.append(one)
+
+
+def _not_a_member(conversation_id: str) -> Frame:
+    refusal = {"error": "not_a_member", "message": "you are not a member of this conversation"}
+    return frames.error(refusal, conversation_id=conversation_id)

@@ -1,0 +1,98 @@
+"""What sockets need of the web server beyond ASGI: bytes written as they are, word of a shutdown.
+
+ASGI encodes each frame for each socket and passes it through a coroutine. An event that goes to
+fifty sockets is the same bytes for all of them; here it is encoded once and written.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, cast
+
+from starlette.types import Scope
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+EXTENSION = "parley.wire"
+LARGEST_FRAME = 65_536  # bytes a client may send at once
+PING_EVERY = 20.0
+CLOSING_TIMEOUT = 5.0  # seconds a client gets to read what was sent before the close frame
+
+
+class WebSocketProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket protocol, open to its application."""
+
+    async def run_asgi(self) -> None:
+        """Run the application, which finds this connection in its scope."""
+        cast("dict[str, Any]", self.scope["extensions"])[EXTENSION] = self
+        await super().run_asgi()
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether frames may be written."""
+        return self.handshake_complete and not (
+            self.close_sent or self.disconnected or self.transport.is_closing()
+        )
+
+    @property
+    def backlog(self) -> int:
+        """How many bytes the client has not taken yet."""
+        return self.transport.get_write_buffer_size()
+
+    def write(self, frames: bytes) -> None:
+        """Write encoded frames; the client may have gone."""
+        if self.is_open:
+            self.transport.write(frames)
+
+    async def drained(self) -> None:
+        """Wait until the client has taken most of what was written, or is gone."""
+        await self.writable.wait()
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Say goodbye; a client that does not take it in time is cut off."""
+        if not self.is_open:
+            return
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+        self.stop_keepalive()
+        self.conn.send_close(code, reason)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+        self.close_timer = self.loop.call_later(CLOSING_TIMEOUT, self.transport.abort)
+
+
+class HttpProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]
+    """uvicorn's HTTP protocol, which tells an endless answer that it must end."""
+
+    scope: Any
+
+    def shutdown(self) -> None:
+        """Begin a graceful shutdown."""
+        super().shutdown()
+        ending: asyncio.Event | None = (getattr(self, "scope", None) or {}).get(EXTENSION)
+        if ending is not None:
+            ending.set()
+
+
+def socket_of(scope: Scope) -> WebSocketProtocol:
+    """Find the connection a WebSocket scope belongs to."""
+    connection: WebSocketProtocol = scope["extensions"][EXTENSION]
+    return connection
+
+
+def shutdown_of(scope: Scope) -> asyncio.Event:
+    """Return what is set when the server wants an answer to end."""
+    ending: asyncio.Event = scope.setdefault(EXTENSION, asyncio.Event())
+    return ending
+
+
+# What uvicorn must be configured with for /v1/ws and /v1/events to work.
+SERVER: Mapping[str, Any] = {
+    "http": HttpProtocol,
+    "ws": WebSocketProtocol,
+    "ws_max_size": LARGEST_FRAME,
+    "ws_per_message_deflate": False,  # 40 KB a socket, and every frame encoded anew for each
+    "ws_ping_interval": PING_EVERY,
+    "ws_ping_timeout": PING_EVERY,
+}
