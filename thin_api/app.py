@@ -135,6 +135,7 @@ def _observe(exchange: Exchange) -> None:
         ms=round(seconds * 1000, 2),
         user_id=exchange.user_id,
         function=exchange.function,
+        **({"message_id": exchange.message_id} if exchange.message_id else {}),
     )
 
 

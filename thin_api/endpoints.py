@@ -70,6 +70,8 @@ class Endpoint:
         exchange.user_id = caller.actor_id
         given = await self._given(exchange, operation, caller)
         result = await self._calls[exchange.method](given)
+        if operation.method != "GET":
+            exchange.message_id = errors.message_told(result)
         await answer_result(exchange, self._services.database, result, operation.status)
 
     def _call(self, operation: Operation) -> Call:

@@ -1,6 +1,7 @@
 """Error bodies, and what the database's exceptions mean for a caller."""
 
 import enum
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -21,6 +22,8 @@ STATUSES: Mapping[str, int] = {
     "internal_error": 500,
     "unavailable": 503,
 }
+# PostgreSQL puts shorter keys first: in a result its message, in a message its id.
+MESSAGE_FIRST = re.compile(rb'\{"message": \{"id": "([0-9a-f-]{36})"')
 RETRY_AFTER = (b"retry-after", b"1")
 
 
@@ -139,6 +142,12 @@ def refused(body: bytes) -> dict[str, Any] | None:
         return None
     result = orjson.loads(body)
     return result if isinstance(result, dict) and result.get("success") is False else None
+
+
+def message_told(body: bytes) -> str | None:
+    """Return the id of the message a result begins with, to be found by in the log."""
+    found = MESSAGE_FIRST.match(body)
+    return found[1].decode() if found else None
 
 
 def repeated(body: bytes) -> bool:

@@ -42,6 +42,7 @@ class Exchange:
         "dialect",
         "function",
         "headers",
+        "message_id",
         "method",
         "path",
         "request_id",
@@ -67,6 +68,7 @@ class Exchange:
         self.route = "unknown"
         self.function: str | None = None
         self.user_id: str | None = None
+        self.message_id: str | None = None
         self.dialect = "parley"
         self.status = 0
 

@@ -215,6 +215,8 @@ class Hub:
         metrics.EVENTS.inc(len(look.events))
         metrics.FRAMES.inc(sum(delivered))
         for event, sockets in zip(look.events, delivered, strict=True):
+            if not sockets:
+                continue
             metrics.PUSH_SECONDS.observe(event.age + spent)
             log.info(
                 "event",

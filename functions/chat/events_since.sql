@@ -6,6 +6,7 @@
 -- Returns  snapshot (that of this look), events, transactions (how many wrote them), missed: more than
 --          chat.limits.listener_backlog waited, none is given. Events are ordered by position: it is drawn
 --          under the lock that makes seq, so those of a conversation come in log order.
+--          What a dump brought along from another server has numbers this one has not reached: it is not given.
 -- Cost     two index scans that touch what is returned and nothing else, however long some transaction is open.
 create or replace function chat.events_since(p_snapshot pg_snapshot) returns jsonb
 language sql volatile
@@ -13,7 +14,7 @@ as $$
     with fresh as materialized (
         select o.xid, o.position, o.conversation_id, o.event, o.excluded_user_ids, o.created_at
           from chat.outbox o
-         where o.xid >= pg_snapshot_xmax(p_snapshot)
+         where o.xid >= pg_snapshot_xmax(p_snapshot) and o.xid < pg_snapshot_xmax(pg_current_snapshot())
         union all
         select o.xid, o.position, o.conversation_id, o.event, o.excluded_user_ids, o.created_at
           from pg_snapshot_xip(p_snapshot) running (xid)

@@ -7,6 +7,7 @@
 -- Why      A listener that sleeps holds its lock exclusively. Getting the lock shared means it is awake
 --          and cannot fall asleep before this transaction ends: it will look again, no bell needed.
 --          Failing to get one means it sleeps or is just waking: ring once, which wakes all.
+--          With a snapshot of its own past a transaction may not see who listens now: it always rings.
 create or replace function chat.publish(p_conversation_id uuid, p_event jsonb, p_excluded uuid[] default null)
 returns void
 language plpgsql volatile
@@ -16,7 +17,7 @@ begin
     values (p_conversation_id, p_event, p_excluded);
 
     perform pg_notify(chat.doorbell(), '')
-      where exists (
+      where current_setting('transaction_isolation') <> 'read committed' or exists (
           select from chat.listeners l
            where not pg_try_advisory_xact_lock_shared(chat.listener_lock_class(), l.lock_key));
 end

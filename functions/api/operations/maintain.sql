@@ -5,6 +5,7 @@
 --          are told so, and resume from the log); deletes the events that all others have confirmed.
 -- Why      Trimming needs no clock: what a listener has not confirmed stays, however long its transaction was
 --          open. One that is just attaching has confirmed nothing, and so nothing is trimmed.
+--          Events with numbers of the future came in a dump from another server.
 -- Fails    permission_denied
 create or replace function api.maintain() returns jsonb
 language plpgsql volatile
@@ -31,7 +32,8 @@ begin
     delete from chat.outbox o
      using (select x.xid, x.position
               from chat.outbox x
-             where not exists (select from chat.listeners l
+             where x.xid >= pg_snapshot_xmax(pg_current_snapshot()) and x.xid <> pg_current_xact_id()
+                or not exists (select from chat.listeners l
                                 where l.snapshot is null or not pg_visible_in_snapshot(x.xid, l.snapshot))
                for update skip locked) seen
      where o.xid = seen.xid and o.position = seen.position;

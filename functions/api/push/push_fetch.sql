@@ -12,7 +12,7 @@ language plpgsql volatile
 security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_refusal jsonb := coalesce(chat.service_refusal(), chat.confirm_fetch(p_listener_id, p_snapshot));
+    v_refusal jsonb := coalesce(chat.service_refusal(), chat.confirm_fetch(p_listener_id, p_snapshot, true));
 begin
     if v_refusal is not null then
         return v_refusal;

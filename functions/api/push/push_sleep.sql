@@ -19,14 +19,20 @@ begin
     if v_refusal is not null then
         return v_refusal;
     end if;
-    if p_snapshot is null then
-        return chat.invalid('snapshot', 'is missing: fetch first');
-    end if;
-
-    select pg_snapshot_xmin(pg_current_snapshot()) >= l.awake_from into v_asleep
+    -- A look after the lock needs a new snapshot: with an older one there is no sleeping.
+    select pg_snapshot_xmin(pg_current_snapshot()) >= l.awake_from
+           and current_setting('transaction_isolation') = 'read committed'
+      into v_asleep
       from chat.listeners l
      where l.lock_key = p_listener_id;
-    v_asleep := v_asleep and pg_try_advisory_lock(chat.listener_lock_class(), p_listener_id);
+    if v_asleep then
+        -- Session locks stack; one push_wake must do.
+        perform pg_advisory_unlock(chat.listener_lock_class(), p_listener_id)
+          where exists (select from pg_locks k
+                         where k.pid = pg_backend_pid() and k.locktype = 'advisory' and k.mode = 'ExclusiveLock'
+                           and k.classid::bigint = chat.listener_lock_class() and k.objid::bigint = p_listener_id);
+        v_asleep := pg_try_advisory_lock(chat.listener_lock_class(), p_listener_id);
+    end if;
 
     v_seen := chat.events_since(p_snapshot);
     if v_asleep and (v_seen -> 'events' <> '[]' or (v_seen -> 'missed')::boolean) then

@@ -22,9 +22,6 @@ begin
     if v_refusal is not null then
         return v_refusal;
     end if;
-    if p_snapshot is null then
-        return chat.invalid('snapshot', 'is missing: fetch first');
-    end if;
     return chat.ok(chat.events_since(p_snapshot));
 end
 $$;

@@ -11,14 +11,14 @@ def test_the_others_are_told_and_nothing_is_kept(db: Connection, world: World) -
     result = succeed(db, "announce_typing", conversation_id=world.group, actor_id=world.ann)
     assert result == {"success": True}
     event = {"type": "typing", "conversation_id": world.group, "user_id": world.ann}
-    assert published(db, world.group)[-1] == (event, [])
+    assert published(db, world.group)[-1] == (event, [world.ann])
     assert send(db, world.group, world.ann, "done")["seq"] == 3
 
 
 def test_who_blocked_the_typist_is_not_told(db: Connection, world: World) -> None:
     succeed(db, "block_user_atomic", actor_id=world.cid, user_id=world.ann)
     succeed(db, "announce_typing", conversation_id=world.group, actor_id=world.ann)
-    assert published(db, world.group)[-1][1] == [world.cid]
+    assert published(db, world.group)[-1][1] == [world.cid, world.ann]
 
 
 @pytest.mark.parametrize("actor", ["ann", "bob"])
