@@ -77,6 +77,20 @@ def test_age_alone_trims_nothing(db: Connection, world: World) -> None:
     assert maintain(db)["outbox_trimmed"] == 0
 
 
+def test_what_was_restored_from_another_server_is_trimmed(db: Connection, world: World) -> None:
+    rows(db, "delete from chat.outbox")
+    for ahead in (-1, 1_000_000):
+        rows(
+            db,
+            "insert into chat.outbox (xid, event)"
+            " values ((pg_current_xact_id()::text::bigint + %s)::text::xid8, '{}')",
+            ahead,
+        )
+    listeners(db, SEEN_NOTHING)
+    result = maintain(db)
+    assert (result["outbox_trimmed"], result["outbox_left"]) == (1, 1)
+
+
 def test_listeners_whose_session_is_gone_are_forgotten_and_hold_nothing_back(
     db: Connection, world: World
 ) -> None:

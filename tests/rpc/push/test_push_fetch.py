@@ -230,6 +230,17 @@ def test_more_than_the_backlog_is_missed_and_what_comes_later_is_given(
     assert (result["missed"], listener.contents()) == (False, ["later"])
 
 
+def test_what_was_restored_from_another_server_does_not_come(
+    scene: Scene, listener: Listener
+) -> None:
+    scene.tables.execute(
+        "insert into chat.outbox (xid, event)"
+        " values ((pg_current_xact_id()::text::bigint + 1000000)::text::xid8, '{}')"
+    )
+    assert listener.fetch()["events"] == []
+    listener.fall_asleep()
+
+
 def test_what_it_has_seen_is_noted_every_few_seconds_and_not_each_time(
     scene: Scene, listener: Listener
 ) -> None:
