@@ -249,10 +249,12 @@ def test_a_conversation_we_came_into_while_away_begins_where_we_joined() -> None
 def test_a_conversation_we_are_out_of_has_no_cursor_to_send() -> None:
     store = begun(3)
     store.ready(ready(listed(last_seq=3)))
-    store.ready(ready())
+    waiting = {"type": "skip", "conversation_id": HERE, "seq": 5}
+    store.apply(waiting)
+    assert store.ready(ready()) == [waiting]
     assert store.cursors() == {}
     store.ready(ready(listed(last_seq=9, joined_seq=8)))
-    assert store.cursors() == {HERE: 3}
+    assert store.cursors() == {HERE: 5}
 
 
 def test_the_log_tells_when_we_are_taken_out_and_in() -> None:

@@ -81,11 +81,11 @@ class _Tokens:
         """Note that the server took it."""
         self._proven |= token == self._token
 
-    def refuse(self, token: str) -> None:
+    def refuse(self, token: str, why: str) -> None:
         """Note that the server did not take it; one it never took will not get better."""
         if token == self._token:
             if not self._proven:
-                raise UnauthenticatedError("the server does not take the token")
+                raise UnauthenticatedError(f"the server does not take our token: {why}")
             self._token = None
 
 
@@ -196,9 +196,8 @@ class Client:
             raise
         message: Message = answer["message"]
         conversation.sent(key, message)
-        if message["seq"] <= (
-            conversation.begun or 0
-        ):  # the answer may be older than what we follow
+        if message["seq"] <= (conversation.begun or 0):
+            # What happened to it between the answer and our beginning to listen, nobody tells.
             await self._load(conversation, message["seq"] + 1, limit=1)
         return message
 
@@ -248,7 +247,7 @@ class Client:
                 stack.pop_all()
         except ConnectionClosed as closed:
             if _code(closed) == BAD_TOKEN:
-                self._tokens.refuse(token)
+                self._tokens.refuse(token, trouble)
             await self._back_off(trouble or str(closed))
         except InvalidStatus as refused:
             await self._back_off(f"HTTP status {refused.response.status_code}")
@@ -261,7 +260,7 @@ class Client:
 
     def _begin(self, ready: Frame, cursors: Mapping[str, int]) -> None:
         """Take in what there is; what the server was given no cursor for, we read ourselves."""
-        self.store.ready(ready, self._since)
+        self._freed.extend(self.store.ready(ready, self._since))
         last = {told["conversation_id"]: told["last_seq"] for told in ready["conversations"]}
         self._missing = {
             key: seq
@@ -279,7 +278,7 @@ class Client:
             self._socket = None
             self.connected.clear()
             if _code(closed) == BAD_TOKEN:
-                self._tokens.refuse(self._socket_token)
+                self._tokens.refuse(self._socket_token, str(closed))
             if _code(closed) != TRY_LATER:
                 self._failures = 0
             await self._back_off(str(closed))
@@ -308,7 +307,8 @@ class Client:
     def _hand_out(self, conversation: Conversation, frames: Iterable[Frame]) -> None:
         self._freed.extend(frames)
         if gap := conversation.gap:
-            self._missing[conversation.conversation_id] = gap.before - 1
+            key = conversation.conversation_id
+            self._missing[key] = max(gap.before - 1, self._missing.get(key, 0))
 
     def _reset(self, conversation: Conversation, frame: Frame) -> None:
         oldest, last_seq = conversation.oldest, frame["last_seq"]
@@ -371,6 +371,7 @@ class Client:
             self._freed.extend(self.store.apply_messages(conversation.conversation_id, page))
             if page["last_seq"] >= (conversation.begun or 0):
                 return int(page["messages"][0]["seq"]) if page["has_more"] else 0
+            await self._sleep(self._pause(0))
 
     async def _ask(
         self,
@@ -397,7 +398,7 @@ class Client:
                 told = ""
             else:
                 if response.status_code == 401:
-                    self._tokens.refuse(token)
+                    self._tokens.refuse(token, response.text)
                     continue
                 if response.status_code not in BUSY:
                     self._tokens.prove(token)
@@ -415,7 +416,7 @@ class Client:
         await self._sleep(pause)
 
     def _pause(self, failures: int) -> float:
-        return self._chance() * min(LONGEST_WAIT, SHORTEST_WAIT * 2.0**failures)
+        return self._chance() * min(LONGEST_WAIT, SHORTEST_WAIT * (1 << min(failures, 16)))
 
 
 def _code(closed: ConnectionClosed) -> int | None:

@@ -218,8 +218,8 @@ class Store:
             if one.cursor is not None and not one.left
         }
 
-    def ready(self, frame: Frame, since: int | None = None) -> None:
-        """Take in what the server says at the beginning of a connection.
+    def ready(self, frame: Frame, since: int | None = None) -> list[Frame]:
+        """Take in what the server says at the beginning of a connection; the frames that frees.
 
         On the first, a conversation without a cursor begins after `since` (none: now); on a later
         one it is new to us, and begins where we joined it.
@@ -232,8 +232,13 @@ class Store:
             conversation = self.conversation(conversation_id)
             conversation.begin(min(start, told["last_seq"]))
             conversation.apply({"type": "receipt", "user_id": self.user_id, **told})
+        freed: list[Frame] = []
         for conversation_id, conversation in self.conversations.items():
-            conversation.left = conversation_id not in listed
+            if conversation_id in listed:
+                conversation.left = False
+            else:
+                freed += conversation.leave()
+        return freed
 
     def apply(self, frame: Frame) -> list[Frame]:
         """Take in a live frame; the frames whose turn it is, to be shown in this order."""
