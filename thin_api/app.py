@@ -84,6 +84,7 @@ def routes(services: Services, hub: Hub) -> Sequence[BaseRoute]:
     """List the routes; the table's come first because they are called most."""
     by_path = attrgetter("path")
     paths = list(dict.fromkeys(operation.path for operation in OPERATIONS))
+    sockets = Sockets(services, hub)
     operations = sorted(OPERATIONS, key=lambda operation: paths.index(operation.path))
     return [
         *(
@@ -91,7 +92,8 @@ def routes(services: Services, hub: Hub) -> Sequence[BaseRoute]:
             for path, group in groupby(operations, by_path)
         ),
         *(Route(path, rpc.RpcEndpoint(path, services)) for path in RPC_PATHS),
-        WebSocketRoute(SOCKET_PATH, Sockets(services, hub)),
+        WebSocketRoute(SOCKET_PATH, sockets),
+        Route(SOCKET_PATH, sockets),
         Route(STREAM_PATH, Stream(services, hub)),
         *(Route(page.path, page) for page in pages.pages(services)),
         Route(openapi.PATH, openapi.OpenApi(services)),

@@ -25,6 +25,15 @@ Every call is one PostgreSQL function. A success is `{"success": true, ...}`, a 
 yours (`client_message_id`, `client_key`): sent again with it, they answer with the first result \
 and `"duplicate": true`.\
 """
+SOCKETS = """\
+First `{"type": "ready", "conversations": [...]}`, then what is missing after each cursor, then \
+what happens, in the shape of `list_changes`: per conversation each log number once and in order; \
+`skip` stands for a number the caller may not see, `reset` says that too much is missing to be \
+told one by one. A WebSocket is greeted with \
+`{"type": "hello", "token": <JWT>, "cursors": {<conversation_id>: <seq>}}`; then it takes `read` \
+and `delivered` (`conversation_id`, `seq`), `typing` (`conversation_id`) and `ping`. Close codes: \
+4401 bad or expired token, 4408 no hello, 1013 too slow (come back with cursors), 1012 restart.\
+"""
 EVERYWHERE = (
     "validation_error",
     "unauthenticated",
@@ -226,6 +235,7 @@ def document(catalogue: Catalogue, codes: Codes) -> Schema:
         if function is not None:
             methods = paths.setdefault(operation.path, {})
             methods[operation.method.lower()] = _route(operation, function, catalogue, codes)
+    paths.update(_sockets(catalogue))
     for function in catalogue.functions.values():
         paths[f"/rpc/{function.name}"] = _rpc(function, catalogue, codes)
     return {
@@ -284,6 +294,57 @@ def _route(operation: Operation, function: Function, catalogue: Catalogue, codes
             {field: known[argument] for field, argument in fields.items()}
         )
     return described
+
+
+def _sockets(catalogue: Catalogue) -> Schema:
+    """Describe the two paths that stay open, as far as OpenAPI can."""
+    text: Schema = {"type": "string"}
+    stream: Schema = {
+        "operationId": "get_v1_events",
+        "summary": "What happens in the caller's conversations, as server-sent events.",
+        "description": SOCKETS,
+        "tags": ["sockets"],
+        "parameters": [
+            {
+                "name": "cursors",
+                "in": "query",
+                "description": "Where to go on: `id:seq,id:seq` or a JSON object.",
+                "schema": text,
+                "example": f"{EXAMPLE_ID}:7",
+            },
+            {
+                "name": "access_token",
+                "in": "query",
+                "description": "The token, for EventSource, which can send no header of its own.",
+                "schema": text,
+            },
+            {
+                "name": "Last-Event-ID",
+                "in": "header",
+                "description": "The last `id` seen, sent by EventSource itself: `id:seq`.",
+                "schema": text,
+            },
+        ],
+        "responses": {
+            "200": {"description": "The stream.", "content": {"text/event-stream": {}}},
+            **_refusals(["rate_limited"], catalogue),
+        },
+        "x-service": False,
+    }
+    socket: Schema = {
+        "operationId": "get_v1_ws",
+        "summary": "The same as a WebSocket.",
+        "description": SOCKETS,
+        "tags": ["sockets"],
+        "security": [],
+        "responses": {
+            "101": {"description": "Send `hello` within ten seconds."},
+            "403": {"description": "The page's origin is neither this server's nor allowed."},
+            "426": _response("This was no WebSocket handshake.", _ref("Refusal")),
+        },
+        "x-service": False,
+    }
+    return {"/v1/events": {"get": stream}, "/v1/ws": {"get": socket}}
 
 
 def _operation_id(operation: Operation) -> str:

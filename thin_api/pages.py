@@ -68,6 +68,7 @@ def pages(services: Services) -> Sequence[Page]:
         Page("/ready", ready),
         Page("/metrics", measure),
         Page("/", _landing),
+        _file("/parley.js", "parley.js"),
         _file("/docs", "reference.html"),
         _file("/docs/reference.js", "reference.js"),
         _file("/docs/reference.css", "reference.css"),

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 import orjson
@@ -138,6 +138,8 @@ class Sockets:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one client until it leaves."""
+        if scope["type"] == "http":
+            _refuse_request(scope)
         await receive()
         if not self._is_welcome(dict(scope["headers"])):
             await send({"type": "websocket.close"})  # before it is accepted: HTTP 403
@@ -341,6 +343,12 @@ class _Expiry:
             self._set()
         else:
             self._close(UNAUTHENTICATED, "the token has expired")
+
+
+def _refuse_request(scope: Scope) -> NoReturn:
+    exchange_of(scope).route = SOCKET_PATH
+    upgrade = ((b"upgrade", b"websocket"), (b"connection", b"upgrade"))
+    raise Failure("unsupported", "this path is a WebSocket", status=426, headers=upgrade)
 
 
 async def _end_with(receive: Receive, sink: StreamSink) -> None:

@@ -9,6 +9,7 @@ from tests.support import connect
 from thin_api import openapi
 from thin_api.arguments import CONVERTERS
 from thin_api.routes import OPERATIONS
+from thin_api.sockets import SOCKET_PATH, STREAM_PATH
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,9 @@ def test_every_route_and_every_function_is_described(site: Site, api: Any) -> No
     routes = {(operation.method.lower(), operation.path) for operation in OPERATIONS}
     calls = {("post", f"/rpc/{name}") for name, _ in functions}
     calls |= {("get", f"/rpc/{name}") for name, writes in functions if not writes}
-    assert {(method, path) for method, path, _ in operations(api)} == routes | calls
+    assert {(method, path) for method, path, _ in operations(api)} == (
+        routes | calls | {("get", SOCKET_PATH), ("get", STREAM_PATH)}
+    )
 
 
 def test_every_argument_of_a_route_has_a_type_we_can_take(site: Site) -> None:
@@ -64,6 +67,9 @@ def test_names_of_operations_are_unique(api: Any) -> None:
 def test_everything_is_explained_and_has_its_error_codes(api: Any) -> None:
     for method, path, described in operations(api):
         assert described["summary"], (method, path)
+        if path == SOCKET_PATH:
+            assert {"101", "403", "426"} == described["responses"].keys()
+            continue
         assert {"401", "500", "503"} <= described["responses"].keys(), (method, path)
         assert {"200", "201"} & described["responses"].keys(), (method, path)
     send = api["paths"]["/v1/conversations/{conversation_id}/messages"]["post"]["responses"]
