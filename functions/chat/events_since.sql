@@ -2,7 +2,7 @@
 -- since a snapshot. Exact in whatever order transactions commit: a transaction not visible in a snapshot
 -- had either not begun (xid >= its xmax) or was running (xid among its xip).
 --
--- Takes    p_snapshot: the listener's previous one.
+-- Takes    p_snapshot: the listener's previous one; null: nothing is new, the snapshot is all it wants.
 -- Returns  snapshot (that of this look), events, transactions (how many wrote them), missed: more than
 --          chat.limits.listener_backlog waited, none is given. Events are ordered by position: it is drawn
 --          under the lock that makes seq, so those of a conversation come in log order.

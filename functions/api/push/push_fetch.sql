@@ -17,7 +17,7 @@ begin
     if v_refusal is not null then
         return v_refusal;
     end if;
-    return chat.ok(chat.events_since(coalesce(p_snapshot, pg_current_snapshot())));
+    return chat.ok(chat.events_since(p_snapshot));
 end
 $$;
 
