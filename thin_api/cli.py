@@ -19,7 +19,7 @@ import uvicorn
 from tqdm import tqdm
 from uvicorn.supervisors import Multiprocess
 
-from thin_api import auth, doctor, metrics, replay, seed, wire
+from thin_api import auth, doctor, metrics, replay, seed, trace, wire
 from thin_api.migrate import MigrateError, Migrator
 from thin_api.settings import Settings, SettingsError, load, with_secret
 
@@ -39,7 +39,7 @@ class CommandError(RuntimeError):
     """A command cannot do what it was asked; the message says why."""
 
 
-ERRORS: tuple[type[Exception], ...] = (CommandError, MigrateError, OSError)
+ERRORS: tuple[type[Exception], ...] = (CommandError, MigrateError, trace.TraceError, OSError)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -104,6 +104,7 @@ def parser() -> argparse.ArgumentParser:
     add("psql", _psql, "Open psql on the database in use; it gets all other arguments.")
 
     replay.add_arguments(add("replay", replay.run, "Feed a real chat log through the HTTP API."))
+    trace.add_arguments(add("trace", _trace, "Tell what became of a message."))
     add("invariants", _invariants, "Check what must always hold; status 1 when it does not.")
     add("seed", _seed, "Add demo people and conversations; a second time adds nothing.")
     one = add("reset", _reset, "Stop the embedded server and delete its data.")
@@ -289,6 +290,13 @@ def _invariants(args: argparse.Namespace, settings: Settings) -> int:  # noqa: A
         print(f"{invariant}\t{conversation}\t{details}")
     print("every invariant holds" if not found else f"{len(found)} violations", file=sys.stderr)
     return 1 if found else 0
+
+
+def _trace(args: argparse.Namespace, settings: Settings) -> int:
+    with database(settings) as dsn, doctor.connect(dsn) as connection:
+        for line in trace.tell(connection, args.conversation_id, args.message_id, args.log):
+            print(line)
+    return 0
 
 
 def _seed(args: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG001

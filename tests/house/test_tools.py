@@ -15,7 +15,16 @@ ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "thin_api").rglob("*.py"))
 
 # Who talks to PostgreSQL, and in SQL.
-SPEAK_SQL = {"db.py", "listener.py", "pool.py", "migrate.py", "doctor.py", "seed.py", "embedded.py"}
+SPEAK_SQL = {
+    "db.py",
+    "listener.py",
+    "pool.py",
+    "migrate.py",
+    "doctor.py",
+    "seed.py",
+    "embedded.py",
+    "trace.py",
+}
 DRIVERS = {"asyncpg", "psycopg"}
 STATEMENT = re.compile(
     r"^\s*(select\s.+\sfrom|insert\s+into|update\s.+\sset|delete\s+from)\s", re.DOTALL
