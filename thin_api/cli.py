@@ -20,6 +20,7 @@ from tqdm import tqdm
 from uvicorn.supervisors import Multiprocess
 
 from thin_api import auth, doctor, metrics, replay, seed, trace, wire
+from thin_api.client import tail
 from thin_api.migrate import MigrateError, Migrator
 from thin_api.settings import Settings, SettingsError, load, with_secret
 
@@ -105,6 +106,7 @@ def parser() -> argparse.ArgumentParser:
 
     replay.add_arguments(add("replay", replay.run, "Feed a real chat log through the HTTP API."))
     trace.add_arguments(add("trace", _trace, "Tell what became of a message."))
+    tail.add_arguments(add("tail", tail.run, "Follow what happens to a user, a line an event."))
     add("invariants", _invariants, "Check what must always hold; status 1 when it does not.")
     add("seed", _seed, "Add demo people and conversations; a second time adds nothing.")
     one = add("reset", _reset, "Stop the embedded server and delete its data.")

@@ -32,6 +32,7 @@ from thin_api.client.store import Conversation, Frame, Message, Store
 PAGE = 100
 SHORTEST_WAIT, LONGEST_WAIT = 0.5, 15.0  # seconds; a real wait is a random part of it
 READY_WITHIN = 30.0
+CLOSE_WITHIN = 2.0
 REQUEST_TIMEOUT = 30.0
 LARGEST_FRAME = 64 * 2**20
 MOST_CURSORS = 1000  # a hello is a frame of at most 64 KiB
@@ -238,7 +239,7 @@ class Client:
         try:
             async with AsyncExitStack() as stack:
                 socket = await stack.enter_async_context(
-                    connect(self._socket_url, max_size=LARGEST_FRAME)
+                    connect(self._socket_url, max_size=LARGEST_FRAME, close_timeout=CLOSE_WITHIN)
                 )
                 await socket.send(json.dumps({"type": "hello", "token": token, "cursors": cursors}))
                 async with asyncio.timeout(READY_WITHIN):
@@ -267,8 +268,8 @@ class Client:
             for key, seq in last.items()
             if key not in cursors and self.store.conversation(key).cursor != seq
         }
-        self._report("connected")
         self.connected.set()
+        self._report("connected")
 
     async def _receive(self, socket: ClientConnection) -> None:
         """Take in one frame, or notice that the connection is lost."""
