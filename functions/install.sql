@@ -69,6 +69,8 @@ set local plpgsql.extra_errors = 'all';
 -- Events: the outbox and its doorbell.
 \ir chat/doorbell.sql
 \ir chat/listener_lock_class.sql
+\ir chat/event_json.sql
+\ir chat/ring_content.sql
 \ir chat/publish.sql
 \ir chat/events_since.sql
 \ir chat/confirm_fetch.sql

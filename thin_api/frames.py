@@ -52,6 +52,7 @@ class Event:
         "excluded",
         "frame",
         "message_id",
+        "position",
         "seq",
         "type",
         "user_ids",
@@ -60,6 +61,7 @@ class Event:
     def __init__(
         self,
         *,
+        position: int,
         conversation_id: str | None,
         kind: str,
         seq: int | None,
@@ -69,6 +71,7 @@ class Event:
         message_id: str | None,
         age: float,
     ) -> None:
+        self.position = position
         self.conversation_id = conversation_id
         self.type = kind
         self.seq = seq

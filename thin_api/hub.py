@@ -96,7 +96,7 @@ class Hub:
         self._dirty: list[Subscriber] = []
         self._turn = asyncio.Semaphore(READS_AT_ONCE)
         self._attached = asyncio.Event()
-        self._bell: asyncio.Event | None = None
+        self._listener: Listener | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._transactions = 0
         self._rings = 0
@@ -142,8 +142,8 @@ class Hub:
 
     def kick(self) -> None:
         """Look at the outbox now: this process has just committed something."""
-        if self._bell is not None:
-            self._bell.set()
+        if self._listener is not None:
+            self._listener.kick()
 
     # Following the outbox.
 
@@ -155,7 +155,7 @@ class Hub:
             try:
                 listener = await Listener.attach(self._settings)
                 tries = 0
-                self._bell = listener.bell
+                self._listener = listener
                 self._attached.set()
                 self._open_anew()
                 log.info("push_attached")
@@ -168,7 +168,7 @@ class Hub:
                     log.warning("push_not_attached", error=type(error).__name__)
             finally:
                 self._attached.clear()
-                self._bell = None
+                self._listener = None
                 if listener is not None:
                     await listener.close()
             delay = RECONNECT[min(tries, len(RECONNECT) - 1)]
@@ -185,7 +185,7 @@ class Hub:
             self._take(look, listener)
             if look.asleep:
                 await _wait(listener.bell, LONGEST_SLEEP)
-                look = await listener.wake()
+                look = listener.told() or await listener.wake()
             elif look.events:
                 await asyncio.sleep(max(0.0, looked + PACE - now))
                 look = await listener.fetch()

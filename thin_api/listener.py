@@ -5,6 +5,7 @@ docs/push.md has the protocol as a program, and the proof that no wake-up is los
 
 import asyncio
 import dataclasses
+import time
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -16,17 +17,28 @@ from thin_api.settings import Settings
 
 CONNECT_TIMEOUT = 5.0
 ANSWER_GRACE = 2.0
+# A sleeper is told of events by the bell, which saves a call each and costs the writers NOTIFY's
+# commit lock. It had better look, and stay awake, once there are this many of them this fast.
+MOST_TOLD = 64
+FEW = 16
+FAST = 250.0  # a second
+LONGEST_TOLD = 20.0  # seconds without a look, in which what we have cannot be confirmed
 # What a broken session may raise; nothing can be said of what it would have given.
 LOST = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
-CHANNEL = "parley"
-ATTACH = "select (api.push_attach() ->> 'listener_id')::integer"
+ATTACH = """
+select (attached.result ->> 'listener_id')::integer as id,
+       attached.result ->> 'channel' as channel,
+       attached.result ->> 'own_channel' as own_channel
+  from api.push_attach(p_with_content => true) attached (result)
+"""
 LOOK = """
 select look.result ->> 'error' as error,
        look.result ->> 'snapshot' as snapshot,
        (look.result ->> 'missed')::boolean as missed,
        (look.result ->> 'asleep')::boolean as asleep,
        (look.result ->> 'transactions')::integer as transactions,
+       given.position,
        given.conversation_id,
        given.event::text as body,
        given.event ->> 'type' as kind,
@@ -38,7 +50,8 @@ select look.result ->> 'error' as error,
        given.age
   from api.{function}($1, $2::text::pg_snapshot) as look (result)
   left join lateral jsonb_to_recordset(look.result -> 'events') as given (
-            conversation_id text, event jsonb, excluded_user_ids text[], age float8) on true
+            position bigint, conversation_id text, event jsonb,
+            excluded_user_ids text[], age float8) on true
 """
 FETCH, SLEEP, WAKE = (
     LOOK.format(function=function) for function in ("push_fetch", "push_sleep", "push_wake")
@@ -55,8 +68,8 @@ class Look:
 
     events: Sequence[Event]
     transactions: int
-    missed: bool
-    asleep: bool
+    missed: bool = False
+    asleep: bool = False
 
 
 class Listener:
@@ -67,6 +80,13 @@ class Listener:
         self._timeout = timeout
         self._id = 0
         self._snapshot: str | None = None
+        self._looked = 0.0
+        self._asleep = False
+        # What the bell has told and no look has shown yet, and how often it told nothing.
+        self._told: list[Event] = []
+        self._blank_rings = 0
+        # Positions of the events that were taken from the bell: the next look shows them again.
+        self._taken: set[int] = set()
         self.bell = asyncio.Event()
         self.rings = 0
 
@@ -86,8 +106,10 @@ class Listener:
         listener = cls(connection, settings.statement_timeout + ANSWER_GRACE)
         try:
             connection.add_termination_listener(listener._ended)
-            await connection.add_listener(CHANNEL, listener._rung)
-            listener._id = await connection.fetchval(ATTACH, timeout=listener._timeout)
+            attached = await connection.fetchrow(ATTACH, timeout=listener._timeout)
+            listener._id = attached["id"]
+            for channel in (attached["channel"], attached["own_channel"]):
+                await connection.add_listener(channel, listener._rung)
             await listener.fetch()
         except BaseException:
             connection.terminate()
@@ -103,9 +125,30 @@ class Listener:
         self.bell.clear()
         return await self._look(SLEEP)
 
+    def told(self) -> Look | None:
+        """Take what the bell has told a sleeper, who sleeps on; None: it must wake and look.
+
+        While we sleep everything that commits rings, in the order of commits, so this is all there
+        is. It is no use when a ring came without its event.
+        """
+        self.bell.clear()
+        seconds = time.monotonic() - self._looked
+        many = len(self._taken) + len(self._told)
+        busy = many > MOST_TOLD or (many > FEW and many > FAST * seconds)
+        if self._blank_rings or not self._told or busy or seconds > LONGEST_TOLD:
+            return None
+        told, self._told = self._told, []
+        self._taken.update(event.position for event in told)
+        return Look(told, transactions=0, asleep=True)
+
     async def wake(self) -> Look:
         """Wake from sleep and get what came."""
         return await self._look(WAKE)
+
+    def kick(self) -> None:
+        """Look soon: this process has just committed something. A sleeper is rung for it anyway."""
+        if not self._asleep:
+            self.bell.set()
 
     async def close(self) -> None:
         """End the session."""
@@ -115,6 +158,7 @@ class Listener:
             self._connection.terminate()
 
     async def _look(self, statement: str) -> Look:
+        blank_rings = self._blank_rings
         rows = await self._connection.fetch(
             statement, self._id, self._snapshot, timeout=self._timeout
         )
@@ -122,24 +166,44 @@ class Listener:
         if first["error"] is not None:
             raise DroppedError(first["error"])
         self._snapshot = first["snapshot"]
+        self._looked = time.monotonic()
+        self._asleep = bool(first["asleep"])
+        self._blank_rings -= blank_rings  # those that came meanwhile may be about something newer
+        taken, self._taken = self._taken, set()
+        events = [_event(row) for row in rows if row["body"] is not None]
+        shown = {event.position for event in events}
+        self._told = [event for event in self._told if event.position not in shown]
         return Look(
-            events=[_event(row) for row in rows if row["body"] is not None],
+            events=[event for event in events if event.position not in taken],
             transactions=first["transactions"],
             missed=first["missed"],
-            asleep=bool(first["asleep"]),
+            asleep=self._asleep,
         )
 
-    def _rung(self, *_about: Any) -> None:
+    def _rung(self, _connection: Any, _pid: int, _channel: str, content: str) -> None:
         self.rings += 1
+        if not content:
+            self._blank_rings += 1
+        elif not self._has_seen(told := orjson.loads(content)):
+            self._told.append(_told(told))
         self.bell.set()
 
+    def _has_seen(self, told: Any) -> bool:
+        """Tell whether the last look was late enough to show this."""
+        if self._snapshot is None:
+            return False
+        _, xmax, running = self._snapshot.split(":")
+        return int(told["xid"]) < int(xmax) and told["xid"] not in running.split(",")
+
     def _ended(self, *_about: Any) -> None:
+        self._blank_rings += 1
         self.bell.set()
 
 
 def _event(row: Any) -> Event:
     user_ids = row["user_ids"]
     return Event(
+        position=row["position"],
         conversation_id=row["conversation_id"],
         kind=row["kind"],
         seq=row["seq"],
@@ -148,4 +212,19 @@ def _event(row: Any) -> Event:
         user_ids=orjson.loads(user_ids) if user_ids else (row["user_id"],),
         message_id=row["message_id"],
         age=row["age"],
+    )
+
+
+def _told(told: Any) -> Event:
+    event = told["event"]
+    return Event(
+        position=told["position"],
+        conversation_id=told["conversation_id"],
+        kind=event["type"],
+        seq=event.get("seq"),
+        body=orjson.dumps(event),
+        excluded=told["excluded_user_ids"],
+        user_ids=event.get("user_ids") or (event.get("user_id"),),
+        message_id=(event.get("message") or {}).get("id"),
+        age=told["age"],
     )

@@ -12,11 +12,11 @@ create or replace function chat.events_since(p_snapshot pg_snapshot) returns jso
 language sql volatile
 as $$
     with fresh as materialized (
-        select o.xid, o.position, o.conversation_id, o.event, o.excluded_user_ids, o.created_at
+        select o.*
           from chat.outbox o
          where o.xid >= pg_snapshot_xmax(p_snapshot) and o.xid < pg_snapshot_xmax(pg_current_snapshot())
         union all
-        select o.xid, o.position, o.conversation_id, o.event, o.excluded_user_ids, o.created_at
+        select o.*
           from pg_snapshot_xip(p_snapshot) running (xid)
           join chat.outbox o on o.xid = running.xid
          limit (select l.listener_backlog + 1 from chat.limits l)),
@@ -28,12 +28,7 @@ as $$
                'transactions', c.transactions,
                'missed', coalesce(c.missed, false),
                'events', case when c.missed then '[]' else coalesce(
-                   (select jsonb_agg(jsonb_build_object(
-                               'conversation_id', f.conversation_id,
-                               'event', f.event,
-                               'excluded_user_ids', to_jsonb(f.excluded_user_ids),
-                               'age', extract(epoch from clock_timestamp() - f.created_at)) order by f.position)
-                      from fresh f), '[]') end)
+                   (select jsonb_agg(chat.event_json(f::chat.outbox) order by f.position) from fresh f), '[]') end)
       from counted c
 $$;
 

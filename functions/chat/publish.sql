@@ -6,20 +6,26 @@
 -- Writes   outbox +1.
 -- Why      A listener that sleeps holds its lock exclusively. Getting the lock shared means it is awake
 --          and cannot fall asleep before this transaction ends: it will look again, no bell needed.
---          Failing to get one means it sleeps or is just waking: ring once, which wakes all.
---          With a snapshot of its own past a transaction may not see who listens now: it always rings.
+--          Failing to get one means it sleeps or is just waking: ring.
+--          With a snapshot of its own past a transaction may not see who listens now: it rings for all.
 create or replace function chat.publish(p_conversation_id uuid, p_event jsonb, p_excluded uuid[] default null)
 returns void
 language plpgsql volatile
 as $$
+declare
+    v_event chat.outbox;
 begin
     insert into chat.outbox (conversation_id, event, excluded_user_ids)
-    values (p_conversation_id, p_event, p_excluded);
+    values (p_conversation_id, p_event, p_excluded)
+    returning * into v_event;
 
-    perform pg_notify(chat.doorbell(), '')
-      where current_setting('transaction_isolation') <> 'read committed' or exists (
-          select from chat.listeners l
-           where not pg_try_advisory_xact_lock_shared(chat.listener_lock_class(), l.lock_key));
+    perform pg_notify(coalesce(l.channel, chat.doorbell()),
+                      case when l.channel is null then '' else chat.ring_content(v_event) end)
+       from chat.listeners l
+      where not pg_try_advisory_xact_lock_shared(chat.listener_lock_class(), l.lock_key);
+    if current_setting('transaction_isolation') <> 'read committed' then
+        perform pg_notify(chat.doorbell(), '');
+    end if;
 end
 $$;
 

@@ -6,6 +6,7 @@ create unlogged table chat.listeners (
     fetched_at  timestamptz not null default clock_timestamp(),
     snapshot    pg_snapshot,
     awake_from  xid8,
+    channel     text,
     constraint listeners_pkey primary key (lock_key)
 );
 
@@ -16,3 +17,4 @@ comment on column chat.listeners.attached_at is 'When.';
 comment on column chat.listeners.fetched_at is 'When it last looked, to within a few seconds.';
 comment on column chat.listeners.snapshot is 'It has everything that is visible in this; null: nothing yet.';
 comment on column chat.listeners.awake_from is 'It does not sleep before all transactions older than this one have ended.';
+comment on column chat.listeners.channel is 'Where it is rung with the event itself: a name that only it knows; null: it is rung without.';

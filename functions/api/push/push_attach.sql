@@ -6,24 +6,29 @@
 --     push_fetch as long as something comes; then push_sleep;
 --     asleep: wait for a notification or half a minute, then push_wake; not asleep: look again in a moment.
 --
--- Returns  listener_id, channel (what to listen to).
+-- Takes    p_with_content: ring with the event itself, on a channel that only this session knows. Such a listener
+--          has both channels to listen to before its first push_fetch (docs/push.md, "Events with the bell").
+-- Returns  listener_id, channel (what every listener listens to), own_channel (with p_with_content).
 -- Writes   listeners +1, in place of what this session was before.
 -- Fails    permission_denied
-create or replace function api.push_attach() returns jsonb
+create or replace function api.push_attach(p_with_content boolean default false) returns jsonb
 language plpgsql volatile
 security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_refusal jsonb := chat.service_refusal();
-    v_id      integer;
+    v_new     chat.listeners;
 begin
     if v_refusal is not null then
         return v_refusal;
     end if;
 
     delete from chat.listeners l where l.backend_pid = pg_backend_pid();
-    insert into chat.listeners (backend_pid) values (pg_backend_pid()) returning lock_key into v_id;
-    return chat.ok(jsonb_build_object('listener_id', v_id, 'channel', chat.doorbell()));
+    insert into chat.listeners (backend_pid, channel)
+    values (pg_backend_pid(), case when p_with_content then 'parley ' || gen_random_uuid() end)
+    returning * into v_new;
+    return chat.ok(jsonb_strip_nulls(jsonb_build_object(
+        'listener_id', v_new.lock_key, 'channel', chat.doorbell(), 'own_channel', v_new.channel)));
 end
 $$;
 
