@@ -1,30 +1,37 @@
 """A listener's calls one by one, and what it heard: docs/push.md tells when to make which."""
 
+import uuid
 from typing import Any, Self
 
-from psycopg import Notify
+from psycopg import Notify, sql
 
 from tests.support import PATIENCE, Json, connect, succeed
 
+SO_FAR = "so far"
 NOTHING: Json = {"events": [], "transactions": 0, "missed": False}
 
 
 class Listener:
-    """A session that listens, attached and past its first look."""
+    """A session that listens, attached and past its first look; rung with events if it likes."""
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, *, with_content: bool = False) -> None:
         self.connection = connect(dsn)
         self.pid = self.connection.info.backend_pid
         self.connection.execute("listen parley")
         self._ringer = connect(dsn)
         self.heard: list[Json] = []
         self.id = 0
+        self.with_content = with_content
         self.snapshot: str | None = None
         self.attach()
 
     def attach(self) -> None:
         """Become a listener, once more if need be: what comes from now on is heard."""
-        self.id = succeed(self.connection, "push_attach")["listener_id"]
+        attached = succeed(self.connection, "push_attach", with_content=self.with_content)
+        self.id = attached["listener_id"]
+        if self.with_content:
+            own = sql.Identifier(attached["own_channel"])
+            self.connection.execute(sql.SQL("listen {}").format(own))
         self.snapshot = None
         self.fetch()
 
@@ -46,16 +53,21 @@ class Listener:
         """Wake up and look."""
         return self._look("push_wake")
 
-    def rings(self) -> int:
-        """Count how often the bell has rung; a ring of our own tells that all before have come."""
-        self._ringer.execute("select pg_notify('parley', 'so far')")
-        rings = 0
+    def rung(self) -> list[str]:
+        """Return what the bell has told; a ring of our own tells that all before have come."""
+        so_far = f"{SO_FAR} {uuid.uuid4()}"
+        self._ringer.execute("select pg_notify('parley', %s)", [so_far])
+        rings: list[str] = []
         for ring in self.connection.notifies(timeout=PATIENCE):
-            if is_ours := ring.payload == "so far":
-                break
-            rings += 1
-        assert is_ours
-        return rings
+            if ring.payload == so_far:
+                return rings
+            if not ring.payload.startswith(SO_FAR):
+                rings.append(ring.payload)
+        raise AssertionError("our own ring did not come")
+
+    def rings(self) -> int:
+        """Count how often the bell has rung."""
+        return len(self.rung())
 
     def next_ring(self, timeout: float = PATIENCE) -> Notify | None:
         """Wait for the bell."""

@@ -1,14 +1,15 @@
 """Writers and a listener that falls asleep: each case of the proof in docs/push.md, in steps."""
 
+import json
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.listening import Listener
 from tests.race.steps import Cast, Person, both_orders
-from tests.support import PATIENCE, refuse, succeed
+from tests.support import PATIENCE, Json, refuse, succeed
 
-Listen = Callable[[], Listener]
+Listen = Callable[..., Listener]
 Pair = tuple[Person, Person, str]
 
 
@@ -17,8 +18,8 @@ def listen(race_database: str, cast: Cast) -> Iterator[Listen]:
     """Let sessions listen; nobody does any more when the race is over."""
     listeners: list[Listener] = []
 
-    def attach() -> Listener:
-        listeners.append(Listener(race_database))
+    def attach(*, with_content: bool = False) -> Listener:
+        listeners.append(Listener(race_database, with_content=with_content))
         return listeners[-1]
 
     yield attach
@@ -92,6 +93,20 @@ def test_writers_that_meet_it_waking_ring_or_are_seen(pair: Pair, listen: Listen
     assert listener.next_ring()
     listener.fetch()
     assert listener.contents() == ["wakes it", "meets it waking"]
+
+
+def test_it_looks_once_more_while_it_holds_its_lock(cast: Cast, listen: Listen) -> None:
+    listen()
+    sleeper, blocker = cast.enter("sleeper"), cast.enter("blocker", None)
+    me = {"listener_id": sleeper.call("push_attach")["listener_id"]}
+    me["snapshot"] = sleeper.call("push_fetch", **me)["snapshot"]
+    blocker.begin().connection.execute("lock table chat.outbox in access exclusive mode")
+    looking = sleeper.start_blocked("push_sleep", **me)
+    held = "select mode from pg_locks where locktype = 'advisory' and pid = %s"
+    assert cast.rows(held, sleeper.pid) == ["ExclusiveLock"]
+    blocker.commit()
+    assert looking.result(PATIENCE)["asleep"]
+    sleeper.call("push_wake", **me)
 
 
 def test_ring_between_falling_asleep_and_waiting_is_not_lost(pair: Pair, listen: Listen) -> None:
@@ -421,3 +436,119 @@ def test_transaction_open_for_longer_than_the_retention_reaches_everyone(
     for listener in (asleep, awake):
         listener.fetch()
         assert listener.contents() == ["0", "1", "2", "slow"]
+
+
+def told(listener: Listener) -> list[Json]:
+    """Return the events the bell has told."""
+    return [json.loads(content) for content in listener.rung()]
+
+
+def said_in(events: list[Json]) -> list[str]:
+    """Return what the messages in events say."""
+    return [event["event"]["message"]["content"] for event in events]
+
+
+def test_sleeper_is_told_each_event_as_a_look_would_show_it(pair: Pair, listen: Listen) -> None:
+    ann, bob, chat = pair
+    listener = listen(with_content=True).fall_asleep()
+    ann.begin()
+    ann.sends(chat, "one").succeed()
+    ann.sends(chat, "two").succeed()
+    assert told(listener) == []
+    ann.commit()
+    bob.sends(chat, "three").succeed()
+    heard = told(listener)
+    shown = listener.wake()["events"]
+    assert said_in(heard) == said_in(shown) == ["one", "two", "three"]
+    for rung, seen in zip(heard, shown, strict=True):
+        assert rung.keys() == {*seen.keys(), "xid"}
+        assert {**rung, "age": 0} == {**seen, "age": 0, "xid": rung["xid"]}
+
+
+def test_sleeper_is_told_in_the_order_of_commits(pair: Pair, listen: Listen) -> None:
+    ann, bob, chat = pair
+    other_chat = bob.opens_group(ann).succeed()["conversation_id"]
+    listener = listen(with_content=True).fall_asleep()
+    ann.begin()
+    ann.sends(chat, "written first").succeed()
+    bob.sends(other_chat, "committed first").succeed()
+    ann.commit()
+    assert said_in(told(listener)) == ["committed first", "written first"]
+
+
+@pytest.mark.parametrize("undo", ["rollback to step; commit", "rollback"])
+def test_sleeper_is_told_nothing_of_what_is_undone(pair: Pair, listen: Listen, undo: str) -> None:
+    ann, _, chat = pair
+    listener = listen(with_content=True).fall_asleep()
+    ann.begin()
+    ann.racer.connection.execute("savepoint step")
+    ann.sends(chat, "undone").succeed()
+    ann.racer.connection.execute(undo)
+    ann.sends(chat, "kept").succeed()
+    assert said_in(told(listener)) == ["kept"]
+
+
+def test_event_too_long_for_the_bell_rings_without(pair: Pair, listen: Listen) -> None:
+    ann, _, chat = pair
+    listener = listen(with_content=True).fall_asleep()
+    ann.sends(chat, "é" * 4000).succeed()
+    assert listener.rung() == [""]
+    listener.wake()
+    assert listener.contents() == ["é" * 4000]
+
+
+def test_each_sleeper_is_rung_in_its_own_way(pair: Pair, listen: Listen) -> None:
+    ann, _, chat = pair
+    with_content, without = listen(with_content=True), listen()
+    with_content.fall_asleep()
+    ann.sends(chat, "one").succeed()
+    assert said_in(told(with_content)) == ["one"]
+    assert without.rung() == []
+
+    without.fetch()
+    without.fall_asleep()
+    ann.sends(chat, "two").succeed()
+    assert without.rung() == [""]
+    empty, content = sorted(with_content.rung())
+    assert (empty, said_in([json.loads(content)])) == ("", ["two"])
+
+
+def test_writer_that_sees_the_past_rings_without_for_whom_it_does_not_see(
+    pair: Pair, listen: Listen
+) -> None:
+    ann, _, chat = pair
+    ann.racer.connection.execute("begin isolation level repeatable read")
+    ann.sees(chat)
+    listener = listen(with_content=True).fall_asleep()
+    ann.sends(chat, "from the past").succeed()
+    ann.commit()
+    assert listener.rung() == [""]
+
+
+def test_writer_that_rang_and_then_found_it_awake_is_waited_for(pair: Pair, listen: Listen) -> None:
+    ann, _, chat = pair
+    listener = listen(with_content=True).fall_asleep()
+    ann.begin()
+    ann.sends(chat, "rings").succeed()
+    listener.wake()
+    ann.sends(chat, "does not").succeed()
+    assert listener.sleep()["asleep"] is False
+    ann.commit()
+    assert said_in(told(listener)) == ["rings"]
+    listener.sleep()
+    assert listener.contents() == ["rings", "does not"]
+    listener.fall_asleep()
+
+
+def test_writer_that_rang_does_not_keep_it_awake_and_what_it_rang_is_all(
+    pair: Pair, listen: Listen
+) -> None:
+    ann, _, chat = pair
+    listener = listen(with_content=True).fall_asleep()
+    ann.begin()
+    ann.sends(chat, "one").succeed()
+    listener.wake()
+    listener.fall_asleep()
+    ann.sends(chat, "two").succeed()
+    ann.commit()
+    assert said_in(told(listener)) == ["one", "two"]

@@ -15,6 +15,14 @@ def test_a_session_gets_a_listeners_id_and_the_channel(db: Connection) -> None:
     assert result["channel"] == "parley"
 
 
+def test_who_wants_events_with_the_bell_gets_a_channel_nobody_else_has(db: Connection) -> None:
+    results = [succeed(db, "push_attach", with_content=True) for _ in range(2)]
+    for result in results:
+        assert set(result) == {"success", "listener_id", "channel", "own_channel"}
+        assert len(result["own_channel"].encode()) < 64
+    assert len({result["own_channel"] for result in results}) == 2
+
+
 def test_each_session_is_a_listener_of_its_own(scene: Scene, listener: Listener) -> None:
     other = scene.listener()
     assert other.id != listener.id
