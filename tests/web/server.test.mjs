@@ -17,11 +17,17 @@ let bo;
 
 function join(token, options = {}) {
   const errors = [];
+  const paths = [];
   const client = new Client({
-    baseUrl: url, getToken: () => token, random: () => 0.02, onError: (error) => errors.push(error), ...options,
+    baseUrl: url, getToken: () => token, random: () => 0.02, onError: (error) => errors.push(error),
+    fetch: (address, request) => {
+      paths.push(new URL(address).pathname);
+      return fetch(address, request);
+    },
+    ...options,
   });
   client.connect();
-  return Object.assign(client, { errors });
+  return Object.assign(client, { errors, paths });
 }
 
 /** Wait for something to become true in a client. */
@@ -121,6 +127,8 @@ test("who is cut off misses messages, an edit, a deletion and a reaction, and th
   assert.deepEqual(contents(bo).slice(-6),
     ["first, edited", null, "third", "missed", "missed, too", "said while away"]);
   assert.equal(view(bo).messages.find(({ id }) => id === third.id).reactions[0].emoji, "👍");
+  const asked = bo.paths.filter((path) => path.endsWith("/changes"));
+  assert.deepEqual(asked, [], "the socket resumes where it was");
 });
 
 test("a link that breaks again and again loses nothing and doubles nothing", async () => {
