@@ -30,6 +30,9 @@ def log(server: FakeServer) -> Log:
     return log
 
 
+TYPING = {"type": "typing", "conversation_id": HERE, "user_id": OTHER}
+
+
 def here(last_seq: int, **more: int) -> Json:
     return {"conversation_id": HERE, "last_seq": last_seq, **more}
 
@@ -146,7 +149,7 @@ async def test_the_token_may_come_from_a_coroutine(server: FakeServer) -> None:
     async def token() -> str:
         return "fetched"
 
-    server.sessions = [session({"type": "typing", "conversation_id": HERE, "user_id": OTHER})]
+    server.sessions = [session(TYPING)]
     async with Client(server.url, token) as client:
         await take(client, 1)
     assert server.hellos[0]["token"] == "fetched"
@@ -189,13 +192,18 @@ async def test_a_server_that_has_too_much_to_do_is_given_more_time(
 
 
 async def test_it_tells_of_its_connection(server: FakeServer, log: Log) -> None:
+    def report(what: str) -> None:
+        reports.append((what, client.connected.is_set()))
+
+    reports: list[tuple[str, bool]] = []
     server.sessions = [session(log.live(1), ends=1012), session(log.live(2), at=2)]
-    async with server.client() as client:
+    async with server.client(report=report) as client:
         await take(client, 2)
-    first, lost, back = server.reports
-    assert (first, back) == ("connected", "connected")
+    first, (lost, connected), back = reports
+    assert (first, back) == (("connected", True), ("connected", True))
     assert "1012" in lost
     assert "again in 0.5 s" in lost
+    assert not connected
 
 
 async def test_a_server_that_is_away_is_waited_for(server: FakeServer) -> None:
@@ -249,13 +257,14 @@ async def test_what_was_purged_goes_with_a_reset(server: FakeServer, log: Log) -
 
 
 async def test_a_gap_too_wide_for_the_log_is_a_reset(server: FakeServer, log: Log) -> None:
-    server.sessions = [session(log.live(1), log.live(5))]
+    server.sessions = [session(log.live(1), log.live(5), TYPING)]
     server.answers = [log.changes(4) | {"changes": [], "reset": True, "last_seq": 4}]
     async with server.client() as client:
-        one, reset, five = await take(client, 3)
+        one, reset, five, _ = await take(client, 4)
         assert (one["seq"], five["seq"]) == (1, 5)
         assert reset == {"type": "reset", "conversation_id": HERE, "last_seq": 4}
         assert contents(client) == [f"message {n}" for n in (1, 2, 3, 4, 5)]
+    assert len(server.requests) == 2
 
 
 async def test_a_conversation_that_comes_while_we_listen_is_followed_from_its_first_frame(
@@ -300,11 +309,16 @@ async def test_conversations_may_begin_further_back(server: FakeServer, log: Log
         assert seqs(await take(client, 3)) == [3, 4, 5]
 
 
-async def test_a_gap_does_not_hide_that_more_is_missing(server: FakeServer, log: Log) -> None:
-    server.sessions = [session(at=5), session(at=5)]
+async def test_a_gap_does_not_hide_that_more_is_missing(server: FakeServer) -> None:
+    log = server.log(Log())
+    for _ in range(3 * PAGE):
+        log.send()
+    server.sessions = [session(at=log.last_seq)]
     async with server.client(since=0) as client:
-        client.store.apply(log.live(2))  # held from earlier
-        assert seqs(await take(client, 5)) == [1, 2, 3, 4, 5]
+        client.store.conversation(HERE).begin(0)
+        client.store.apply(log.live(PAGE + 9))
+        client.store.conversation(HERE).left = True  # its cursor is not told
+        assert seqs(await take(client, log.last_seq)) == list(range(1, log.last_seq + 1))
 
 
 async def test_cursors_that_do_not_fit_into_a_hello_are_read_from_the_log(
@@ -341,6 +355,31 @@ async def test_a_conversation_we_lost_is_left(server: FakeServer, log: Log) -> N
     assert [hello["cursors"] for hello in server.hellos] == [{}, {}]
 
 
+async def test_being_removed_is_leaving_and_being_added_is_coming_back(
+    server: FakeServer, log: Log
+) -> None:
+    removed = {"type": "member_removed", "conversation_id": HERE, "seq": 1, "user_ids": [ME]}
+    added = removed | {"type": "member_added", "seq": 2}
+    server.sessions = [session(removed, added)]
+    async with server.client() as client:
+        await take(client, 1)
+        assert client.store.cursors() == {}
+        await take(client, 1)
+        assert client.store.cursors() == {HERE: 2}
+
+
+async def test_what_waits_when_we_are_out_is_handed_out(server: FakeServer, log: Log) -> None:
+    async def without(socket: Socket) -> None:
+        await socket.ready()
+        await socket.stay()
+
+    server.sessions = [without]
+    async with server.client(cursors={HERE: 0}) as client:
+        client.store.apply(log.live(3))
+        assert await take(client, 1) == [log.live(3)]
+    assert server.requests == []
+
+
 async def test_an_answer_to_our_frame_does_not_take_us_out(server: FakeServer, log: Log) -> None:
     answer = {"type": "error", "error": "not_a_member", "conversation_id": HERE, "request": "read"}
     server.sessions = [session(log.live(1), answer)]
@@ -354,12 +393,13 @@ async def test_what_may_not_be_read_any_more_ends_the_wait(
     server: FakeServer, log: Log, what: str
 ) -> None:
     reset = {"type": "reset", "conversation_id": HERE, "last_seq": 4}
-    server.sessions = [session(*([log.live(5)] if what == "gap" else [reset, log.live(5)]))]
+    server.sessions = [session(*([] if what == "gap" else [reset]), log.live(5), TYPING)]
     server.answers = [refusal(403, "not_a_member")]
     async with server.client(cursors={HERE: 1}) as client:
-        frames = await take(client, 1 if what == "gap" else 2)
-        assert frames[-1] == log.live(5)
+        frames = await take(client, 2 if what == "gap" else 3)
+        assert frames[-2:] == [log.live(5), TYPING]
         assert contents(client) == ["message 5"]
+    assert len(server.requests) == 1
 
 
 async def test_a_refusal_nobody_expected_is_told(server: FakeServer, log: Log) -> None:
@@ -438,7 +478,7 @@ async def test_a_message_on_its_way_is_shown_and_met_by_its_frame(
 ) -> None:
     async def serve(socket: Socket) -> None:
         await socket.ready(here(5))
-        await socket.send({"type": "typing", "conversation_id": HERE, "user_id": OTHER})
+        await socket.send(TYPING)
         await sending.wait()
         await socket.send(log.send("hello", key="k", sender=ME))
         await socket.stay()
@@ -548,7 +588,7 @@ async def test_typing_goes_through_the_socket_and_reading_by_http(
 
     async def serve(socket: Socket) -> None:
         await socket.ready(here(5))
-        await socket.send({"type": "typing", "conversation_id": HERE, "user_id": OTHER})
+        await socket.send(TYPING)
         heard.append(await socket.receive())
         await socket.send({"type": "typing", "conversation_id": HERE, "user_id": ME})
         await socket.stay()

@@ -78,6 +78,14 @@ def test_an_older_state_never_overwrites_a_newer_one(log: Log, late: bool) -> No
     assert contents(store)[0] == "ONE"
 
 
+def test_a_frame_that_showed_more_than_its_number_tells_is_not_taken_back(log: Log) -> None:
+    store = begun()
+    log.edit(log.ids[0], "ONE")
+    store.apply(log.late(1))
+    store.apply(log.live(1))
+    assert contents(store) == ["ONE"]
+
+
 def test_a_page_of_changes_shows_messages_as_they_were_at_its_end(log: Log) -> None:
     store = begun()
     log.edit(log.ids[0], "ONE")
@@ -137,6 +145,9 @@ def test_the_beginning_that_a_newcomer_may_not_see_is_no_gap(log: Log) -> None:
     page["changes"] = page["changes"][2:]
     assert seqs(store.apply_changes(HERE, page, 0)) == [3]
     assert store.cursors() == {HERE: 3}
+    unseen = page | {"changes": [], "last_seq": 5}
+    assert store.apply_changes(HERE, unseen, 3) == []
+    assert store.cursors() == {HERE: 5}
 
 
 def test_where_nothing_was_known_the_log_goes_on_from_the_first_page(log: Log) -> None:
@@ -194,7 +205,9 @@ def test_after_a_reset_the_log_goes_on_and_what_is_gone_can_be_forgotten(log: Lo
         log.send(content)
     store.apply(log.live(4))
     store.apply(log.live(6))
+    assert conversation.oldest == 1
     assert seqs(conversation.reset(5)) == [6]
+    assert (conversation.begun, conversation.cursor) == (5, 6)
     assert contents(store) == ["one", "two", "four", "six"]
     page = log.messages(as_of=5)
     page["messages"] = page["messages"][1:]  # the first was purged
@@ -243,6 +256,7 @@ def test_a_conversation_we_came_into_while_away_begins_where_we_joined() -> None
     store.ready(ready())
     store.ready(ready(listed(last_seq=9, joined_seq=6), listed(THERE, last_seq=2)))
     assert store.cursors() == {HERE: 5, THERE: 0}
+    assert [one.begun for one in store.conversations.values()] == [5, 0]
     assert store.conversation(HERE).receipts == {ME: Receipt(0, 0)}
 
 
