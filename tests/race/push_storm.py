@@ -1,9 +1,12 @@
-"""A storm of writers around the listener that docs/push.md prints: what is heard is what was sent.
+"""A storm of writers around listeners, those docs/push.md prints and the server's: all hear all.
 
 `python -m tests.race.push_storm DSN --phases 200 --seed 7` runs one against a migrated database.
 """
 
 import argparse
+import asyncio
+import contextlib
+import json
 import re
 import secrets
 import sys
@@ -18,6 +21,7 @@ from typing import Any
 from psycopg import errors
 from psycopg.conninfo import make_conninfo
 
+from tests.http.support import settings_for
 from tests.support import (
     PATIENCE,
     Connection,
@@ -32,6 +36,7 @@ from tests.support import (
     violations,
     wait_for,
 )
+from thin_api.listener import Listener
 
 PAGE = Path(__file__).parents[2] / "docs" / "push.md"
 THE_END = "the end"
@@ -113,17 +118,22 @@ class Ear(threading.Thread):
         self.steady = steady
         self.caught_up = 0
         self.typed = 0
+        self.told = 0  # how often the bell had the events with it
         self.cursors = world.heads()
         self.connection = connect(world.dsn)
 
     def run(self) -> None:
         try:
-            dsn = make_conninfo(self.world.dsn, application_name=self.name)
-            printed_listener()(dsn, self.hand_out, self.catch_up)
+            self.listen()
         except HeardEnoughError:
             pass
         except BaseException as error:
             self.complain(f"{type(error).__name__}: {error}")
+
+    def listen(self) -> None:
+        """Listen until the last message came."""
+        dsn = make_conninfo(self.world.dsn, application_name=self.name)
+        printed_listener()(dsn, self.hand_out, self.catch_up)
 
     def hand_out(self, event: Json) -> None:
         """Take the next event; a steady listener gets each number once, in order."""
@@ -172,6 +182,37 @@ class Ear(threading.Thread):
         self.world.failures.append(f"{self.name}: {what}")
 
 
+class ServerEar(Ear):
+    """The server's own listener, which is rung with events, followed as its hub follows it."""
+
+    def listen(self) -> None:
+        asyncio.run(self.follow())
+
+    async def follow(self) -> None:
+        """Look, sleep and be told by the bell."""
+        listener = await Listener.attach(settings_for(self.world.dsn))
+        try:
+            self.catch_up()
+            look = await listener.fetch()
+            while not look.missed:
+                for event in look.events:
+                    frame = json.loads(event.frame.body)
+                    self.hand_out({"conversation_id": event.conversation_id, "event": frame})
+                if look.asleep:
+                    await asyncio.wait_for(listener.bell.wait(), 2 * PATIENCE)
+                    look = listener.told() or await listener.wake()
+                    self.told += look.asleep
+                elif look.events:
+                    look = await listener.fetch()
+                else:
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(listener.bell.wait(), 0.005)
+                    look = await listener.sleep()
+            self.complain("was told that it missed something")
+        finally:
+            await listener.close()
+
+
 class Writer:
     """One connection that writes in every way there is."""
 
@@ -203,6 +244,19 @@ class Writer:
 
 def one(writer: Writer) -> None:
     writer.send(writer.random.choice(writer.world.common))
+
+
+def too_long_for_the_bell(writer: Writer) -> None:
+    writer.send(writer.random.choice(writer.world.common), "é" * 4000)
+
+
+def odd(writer: Writer) -> None:
+    writer.connection.execute(
+        "select api.must(api.send_message_atomic("
+        " p_conversation_id => %s, p_actor_id => %s, p_content => 'hello',"
+        """ p_metadata => '{"large": 1e400, "exact": 12345678901234567890.10}'))""",
+        [writer.own, writer.person],
+    )
 
 
 def batch(writer: Writer) -> None:
@@ -289,6 +343,8 @@ def kill(writer: Writer) -> None:
 
 WAYS: dict[Callable[[Writer], int | None], int] = {
     one: 30,
+    too_long_for_the_bell: 4,
+    odd: 4,
     batch: 10,
     change: 10,
     type_on: 10,
@@ -308,6 +364,7 @@ def storm(dsn: str, *, writers: int, listeners: int, phases: int, seed: str) -> 
     crew = [Writer(world, number, seed) for number in range(writers)]
     ears = [Ear(world, f"steady {number}", steady=True) for number in range(listeners)]
     ears += [Ear(world, f"killed {number}", steady=False) for number in range(listeners)]
+    ears += [ServerEar(world, f"server {number}", steady=True) for number in range(listeners)]
     try:
         for ear in ears:
             ear.start()
@@ -319,6 +376,7 @@ def storm(dsn: str, *, writers: int, listeners: int, phases: int, seed: str) -> 
                 ear.complain("did not hear the end")
             if ear.steady and ear.typed != world.typed:
                 ear.complain(f"heard {ear.typed} of {world.typed} typing")
+        world.done["told"] = sum(ear.told for ear in ears)
         world.failures += [str(violation) for violation in violations(crew[0].connection)]
     except AssertionError as error:
         world.failures.append(str(error))

@@ -1,13 +1,15 @@
 """api.list_subscriptions."""
 
+from tests.listening import Listener
 from tests.rpc.conftest import World
-from tests.support import Connection, Json, new_group, send, succeed
+from tests.rpc.push.conftest import Scene
+from tests.support import Connection, Json, Racer, new_group, send, succeed
 
 
 def subscriptions(db: Connection, user: str) -> dict[str, Json]:
     """Return what a user is subscribed to, by conversation."""
     result = succeed(db, "list_subscriptions", actor_id=user)
-    assert set(result) == {"success", "user_id", "conversations"}
+    assert set(result) == {"success", "user_id", "snapshot", "conversations"}
     assert result["user_id"] == user
     return {one["conversation_id"]: one for one in result["conversations"]}
 
@@ -67,3 +69,22 @@ def test_a_closed_conversation_still_is(db: Connection, world: World) -> None:
 
 def test_who_is_nowhere_is_told_nothing(db: Connection, world: World) -> None:
     assert subscriptions(db, world.dee) == {}
+
+
+def test_its_snapshot_tells_which_events_it_contains(
+    scene: Scene, listener: Listener, writer: Racer
+) -> None:
+    scene.send("contained")
+    scene.send("in flight", writer.begin().connection)
+    result = succeed(scene.db, "list_subscriptions", actor_id=scene.bob)
+    assert [one["last_seq"] for one in result["conversations"]] == [1]
+    writer.commit()
+    scene.send("later")
+    contained = [
+        scene.db.execute(
+            "select pg_visible_in_snapshot(%s::xid8, %s)", [one["xid"], result["snapshot"]]
+        ).fetchone()
+        for one in listener.fetch()["events"]
+    ]
+    assert listener.contents() == ["contained", "in flight", "later"]
+    assert contained == [(True,), (False,), (False,)]

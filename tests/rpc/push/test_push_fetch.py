@@ -22,7 +22,7 @@ def test_an_event_is_the_frame_and_who_gets_it(scene: Scene, listener: Listener)
     result = listener.fetch()
     assert (result["transactions"], result["missed"]) == (1, False)
     (event,) = result["events"]
-    assert set(event) == {"position", "conversation_id", "event", "excluded_user_ids", "age"}
+    assert set(event) == {"position", "xid", "conversation_id", "event", "excluded_user_ids", "age"}
     assert event["conversation_id"] == scene.group
     assert event["excluded_user_ids"] is None
     assert event["event"]["message"] == message
