@@ -87,6 +87,21 @@ SEND_BATCH = """
 select result.value
   from jsonb_array_elements(api.send_messages_atomic(p_messages => $1) -> 'results') result
 """
+CHANGES = """
+select page.result ->> 'error' as error,
+       page.result ->> 'message' as message,
+       page.result -> 'details' as details,
+       (page.result ->> 'reset')::boolean as reset,
+       change.value as body,
+       (change.value ->> 'seq')::bigint as seq
+  from api.list_changes(p_conversation_id => $1, p_actor_id => $2, p_after_seq => $3) page (result)
+  left join lateral jsonb_array_elements(page.result -> 'changes') with ordinality change (value, n)
+         on true
+ order by change.n
+"""
+CONVERSATION = """
+select api.get_conversation(p_conversation_id => $1, p_actor_id => $2) -> 'conversation'
+"""
 PING = "select 1"
 
 
@@ -277,6 +292,26 @@ class Database:
         rows = await self._fetch(SEND_BATCH, (messages,), repeatable, lock_tries=1)
         self.on_commit()
         return [row[0] for row in rows]
+
+    async def changes(
+        self, conversation_id: str, actor_id: str, after_seq: int
+    ) -> list[tuple[int, bytes]] | None:
+        """Read a page of a log, each event's number and text as they are; None: start anew."""
+        given = (conversation_id, actor_id, after_seq)
+        rows = await self._fetch(CHANGES, given, repeatable=True)
+        first = rows[0]
+        if first["error"] is not None:
+            status = await self.status(first["error"]) or 500
+            raise Failure(first["error"], first["message"], status=status)
+        if first["reset"]:
+            return None
+        return [(row["seq"], row["body"]) for row in rows if row["body"] is not None]
+
+    async def conversation(self, conversation_id: str, actor_id: str) -> bytes | None:
+        """Read a conversation as its text is; None if it is not the actor's to see."""
+        rows = await self._fetch(CONVERSATION, (conversation_id, actor_id), repeatable=True)
+        body: bytes | None = rows[0][0]
+        return body
 
     async def ping(self) -> None:
         """Ask the database for a sign of life."""

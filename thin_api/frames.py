@@ -56,11 +56,13 @@ class Event:
         "seq",
         "type",
         "user_ids",
+        "xid",
     )
 
     def __init__(
         self,
         *,
+        xid: int,
         position: int,
         conversation_id: str | None,
         kind: str,
@@ -71,6 +73,7 @@ class Event:
         message_id: str | None,
         age: float,
     ) -> None:
+        self.xid = xid
         self.position = position
         self.conversation_id = conversation_id
         self.type = kind
@@ -91,6 +94,22 @@ class Event:
                 {"type": "skip", "conversation_id": self.conversation_id, "seq": self.seq}
             )
         return self._skip
+
+
+class Snapshot:
+    """A pg_snapshot: which transactions were visible at some moment."""
+
+    __slots__ = ("_running", "_xmax", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        _, xmax, running = text.split(":")
+        self._xmax = int(xmax)
+        self._running = frozenset(int(xid) for xid in running.split(",") if xid)
+
+    def shows(self, xid: int) -> bool:
+        """Tell whether what a transaction wrote is visible."""
+        return xid < self._xmax and xid not in self._running
 
 
 def of(content: Mapping[str, Any]) -> Frame:

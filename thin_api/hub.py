@@ -18,7 +18,7 @@ import structlog
 from thin_api import errors, frames, logs, metrics
 from thin_api.db import Database
 from thin_api.errors import Failure
-from thin_api.frames import DEACTIVATED, JOINING, LEAVING, Event, Frame
+from thin_api.frames import DEACTIVATED, JOINING, LEAVING, Event, Frame, Snapshot
 from thin_api.listener import LOST, DroppedError, Listener, Look
 from thin_api.settings import Settings
 
@@ -31,7 +31,7 @@ LONGEST_SLEEP = (
 )
 RECONNECT = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 READS_AT_ONCE = 4  # sockets being brought up to date share this many database connections
-MOST_HELD = 10_000  # events kept back for a socket that is being brought up to date
+MOST_HELD = 2_000  # events kept back for a socket that is being brought up to date
 ATTACH_TIMEOUT = 10.0
 
 INTERNAL = 1011
@@ -70,14 +70,14 @@ class Room:
 class Subscriber:
     """One open socket of one user."""
 
-    __slots__ = ("early", "held", "outgoing", "rooms", "sink", "subscribed", "user_id")
+    __slots__ = ("early", "held", "outgoing", "rooms", "sink", "snapshot", "user_id")
 
     def __init__(self, user_id: str, sink: Sink) -> None:
         self.user_id = user_id
         self.sink = sink
         self.rooms: dict[str, Room] = {}
-        # Whether its conversations have been read; what happened while they were being read.
-        self.subscribed = False
+        # What was visible when its conversations were read, and what happened meanwhile.
+        self.snapshot: Snapshot | None = None
         self.early: list[Event] = []
         # Live frames that must wait until it is up to date; None: it is.
         self.held: list[Frame] | None = []
@@ -241,8 +241,8 @@ class Hub:
         if event.type in JOINING:
             for user_id in event.user_ids:
                 for subscriber in self._users.get(user_id, ()):
-                    if subscriber.subscribed:
-                        self._join(subscriber, conversation_id, (event.seq or 0) - 1)
+                    if subscriber.snapshot is not None:
+                        self._let_in(subscriber, subscriber.snapshot, event)
         room = self._rooms.get(conversation_id)
         if room is None:
             return 0
@@ -310,21 +310,21 @@ class Hub:
         listed: list[dict[str, Any]] = result["conversations"]
         if not self._has(subscriber):
             return listed
-        subscriber.subscribed = True
+        snapshot = subscriber.snapshot = Snapshot(result["snapshot"])
         for one in listed:
             self._join(subscriber, one["conversation_id"], one["last_seq"])
         for event in early:
-            self._repeat(subscriber, event)
+            self._repeat(subscriber, snapshot, event)
         return listed
 
-    def _repeat(self, subscriber: Subscriber, event: Event) -> None:
+    def _repeat(self, subscriber: Subscriber, snapshot: Snapshot, event: Event) -> None:
         """Do for one socket what _dispatch did for the others."""
         conversation_id = event.conversation_id
         if conversation_id is None:
             return
         concerned = subscriber.user_id in event.user_ids
         if event.type in JOINING and concerned:
-            self._join(subscriber, conversation_id, (event.seq or 0) - 1)
+            self._let_in(subscriber, snapshot, event)
         room = subscriber.rooms.get(conversation_id)
         if room is None:
             return
@@ -335,6 +335,15 @@ class Hub:
             room.seq = max(room.seq, event.seq)
             if event.type == LEAVING and concerned:
                 self._leave(subscriber, conversation_id)
+
+    def _let_in(self, subscriber: Subscriber, snapshot: Snapshot, event: Event) -> None:
+        """Let a socket into a conversation its user comes into, beginning with this event.
+
+        An event that was visible when the user's conversations were read is old news: they may
+        have been removed since.
+        """
+        if not snapshot.shows(event.xid):
+            self._join(subscriber, event.conversation_id or "", (event.seq or 0) - 1)
 
     def _has(self, subscriber: Subscriber) -> bool:
         """Tell whether a socket is still open."""
@@ -388,27 +397,23 @@ class Hub:
         while after != last_seq and self._has(subscriber):
             async with self._turn:
                 try:
-                    result = await self._read(
-                        "list_changes",
-                        p_conversation_id=conversation_id,
-                        p_actor_id=subscriber.user_id,
-                        p_after_seq=after,
+                    changes = await self._database.changes(
+                        conversation_id, subscriber.user_id, after
                     )
                 except Failure as failure:
-                    if failure.error not in ("not_a_member", "not_found", "validation_error"):
+                    if failure.error not in ("not_a_member", "not_found"):
                         raise
-                    yield [frames.failed(failure, conversation_id=conversation_id)]
-                    return
-            if result["reset"]:
+                    # It waits for live events of a conversation whose log it may not read any more.
+                    raise errors.unavailable("membership changed meanwhile") from failure
+            if changes is None:
                 metrics.RESYNCS.labels("reset").inc()
                 told = {"type": "reset", "conversation_id": conversation_id, "last_seq": last_seq}
                 yield [frames.of(told)]
                 return
-            changes = result["changes"]
+            yield [Frame(body, (conversation_id, seq)) for seq, body in changes if seq <= last_seq]
             if not changes:
                 return
-            yield [frames.of(change) for change in changes if change["seq"] <= last_seq]
-            after = min(changes[-1]["seq"], last_seq)
+            after = min(changes[-1][0], last_seq)
 
     async def _read(self, function: str, **given: Any) -> dict[str, Any]:
         result: dict[str, Any] = orjson.loads(await self._database.call(function, given))
@@ -449,7 +454,7 @@ class Hub:
         self._rooms.clear()
         for subscriber, cursors in standing:
             subscriber.rooms.clear()
-            subscriber.subscribed = False
+            subscriber.snapshot = None
             subscriber.held = []
             resuming = _unless_it_fails(subscriber, self._resume(subscriber, cursors))
             task = asyncio.create_task(resuming)
@@ -471,16 +476,16 @@ class Hub:
         if joined:
             return joined - 1  # the first of its news is the joining
         async with self._turn:
-            result = await self._read(
-                "get_conversation",
-                p_conversation_id=one["conversation_id"],
-                p_actor_id=subscriber.user_id,
+            conversation = await self._database.conversation(
+                one["conversation_id"], subscriber.user_id
             )
+        if conversation is None:
+            raise errors.unavailable("membership changed meanwhile")
         told = {
             "type": "conversation_created",
             "conversation_id": one["conversation_id"],
             "seq": 0,
-            "conversation": result["conversation"],
+            "conversation": orjson.Fragment(conversation),
         }
         subscriber.sink.write([frames.of(told)])
         return 0

@@ -12,7 +12,7 @@ from typing import Any, Self
 import asyncpg
 import orjson
 
-from thin_api.frames import Event
+from thin_api.frames import Event, Snapshot
 from thin_api.settings import Settings
 
 CONNECT_TIMEOUT = 5.0
@@ -38,6 +38,7 @@ select look.result ->> 'error' as error,
        (look.result ->> 'missed')::boolean as missed,
        (look.result ->> 'asleep')::boolean as asleep,
        (look.result ->> 'transactions')::integer as transactions,
+       given.xid::bigint as xid,
        given.position,
        given.conversation_id,
        given.event::text as body,
@@ -50,7 +51,7 @@ select look.result ->> 'error' as error,
        given.age
   from api.{function}($1, $2::text::pg_snapshot) as look (result)
   left join lateral jsonb_to_recordset(look.result -> 'events') as given (
-            position bigint, conversation_id text, event jsonb,
+            xid text, position bigint, conversation_id text, event jsonb,
             excluded_user_ids text[], age float8) on true
 """
 FETCH, SLEEP, WAKE = (
@@ -79,7 +80,7 @@ class Listener:
         self._connection = connection
         self._timeout = timeout
         self._id = 0
-        self._snapshot: str | None = None
+        self._snapshot: Snapshot | None = None
         self._looked = 0.0
         self._asleep = False
         # What the bell has told and no look has shown yet, and how often it told nothing.
@@ -160,12 +161,15 @@ class Listener:
     async def _look(self, statement: str) -> Look:
         blank_rings = self._blank_rings
         rows = await self._connection.fetch(
-            statement, self._id, self._snapshot, timeout=self._timeout
+            statement,
+            self._id,
+            self._snapshot.text if self._snapshot else None,
+            timeout=self._timeout,
         )
         first = rows[0]
         if first["error"] is not None:
             raise DroppedError(first["error"])
-        self._snapshot = first["snapshot"]
+        self._snapshot = Snapshot(first["snapshot"])
         self._looked = time.monotonic()
         self._asleep = bool(first["asleep"])
         self._blank_rings -= blank_rings  # those that came meanwhile may be about something newer
@@ -184,16 +188,11 @@ class Listener:
         self.rings += 1
         if not content:
             self._blank_rings += 1
-        elif not self._has_seen(told := orjson.loads(content)):
-            self._told.append(_told(told))
+        else:
+            event = _told(content)
+            if self._snapshot is None or not self._snapshot.shows(event.xid):
+                self._told.append(event)
         self.bell.set()
-
-    def _has_seen(self, told: Any) -> bool:
-        """Tell whether the last look was late enough to show this."""
-        if self._snapshot is None:
-            return False
-        _, xmax, running = self._snapshot.split(":")
-        return int(told["xid"]) < int(xmax) and told["xid"] not in running.split(",")
 
     def _ended(self, *_about: Any) -> None:
         self._blank_rings += 1
@@ -203,6 +202,7 @@ class Listener:
 def _event(row: Any) -> Event:
     user_ids = row["user_ids"]
     return Event(
+        xid=row["xid"],
         position=row["position"],
         conversation_id=row["conversation_id"],
         kind=row["kind"],
@@ -215,16 +215,18 @@ def _event(row: Any) -> Event:
     )
 
 
-def _told(told: Any) -> Event:
-    event = told["event"]
+def _told(content: str) -> Event:
+    about, _, body = content.partition("\n")
+    told = orjson.loads(about)
     return Event(
+        xid=int(told["xid"]),
         position=told["position"],
         conversation_id=told["conversation_id"],
-        kind=event["type"],
-        seq=event.get("seq"),
-        body=orjson.dumps(event),
+        kind=told["type"],
+        seq=told["seq"],
+        body=body.encode(),
         excluded=told["excluded_user_ids"],
-        user_ids=event.get("user_ids") or (event.get("user_id"),),
-        message_id=(event.get("message") or {}).get("id"),
+        user_ids=told["user_ids"] or (told["user_id"],),
+        message_id=told["message_id"],
         age=told["age"],
     )

@@ -61,10 +61,13 @@ class WebSocketSink:
         self._most_behind = most_behind
 
     def write(self, batch: list[Frame]) -> None:
-        """Send frames at once; a client that does not take them is closed, to resume."""
-        self._connection.write(b"".join([frame.wire for frame in batch]))
-        if self._connection.is_open and self._connection.backlog > self._most_behind:
+        """Send frames at once; a client that did not take the last ones is closed, to resume."""
+        if not self._connection.is_open:
+            return
+        if self._connection.backlog > self._most_behind:
             self.close(TOO_SLOW, "too slow: reconnect with cursors")
+            return
+        self._connection.write(b"".join([frame.wire for frame in batch]))
 
     async def drained(self) -> None:
         """Wait until the client has taken most of what was sent."""
@@ -88,15 +91,16 @@ class StreamSink:
         self.closed = False
 
     def write(self, batch: list[Frame]) -> None:
-        """Send frames soon; a client that does not take them is cut off, to resume."""
+        """Send frames soon; a client that did not take the last ones is cut off, to resume."""
         if self.closed:
+            return
+        if len(self._waiting) > self._most_behind:
+            self.close(TOO_SLOW, "too slow: reconnect with cursors")
             return
         for frame in batch:
             self._waiting += frame.sse
         self._taken.clear()
         self._something.set()
-        if len(self._waiting) > self._most_behind:
-            self.close(TOO_SLOW, "too slow: reconnect with cursors")
 
     async def drained(self) -> None:
         """Wait until everything was sent."""
@@ -153,9 +157,8 @@ class Sockets:
         if origin is None or "*" in self._origins:
             return True
         given = origin.decode("latin-1")
-        return given in self._origins or urlsplit(given).netloc == headers.get(b"host", b"").decode(
-            "latin-1"
-        )
+        own = headers.get(b"host", b"").decode("latin-1")
+        return given in self._origins or _host_of(given) == own
 
 
 class _Session:
@@ -201,7 +204,8 @@ class _Session:
         )
         if caller.actor_id is None:
             raise unauthenticated("the token names nobody whose events these would be")
-        return caller, _cursors(hello.get("cursors") or {})
+        cursors = hello.get("cursors")
+        return caller, _cursors({} if cursors is None else cursors)
 
     async def _serve(self, caller: Caller, cursors: Mapping[str, int]) -> None:
         assert caller.actor_id is not None  # noqa: S101 - _greeted has seen to it
@@ -343,6 +347,13 @@ class _Expiry:
             self._set()
         else:
             self._close(UNAUTHENTICATED, "the token has expired")
+
+
+def _host_of(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def _refuse_request(scope: Scope) -> NoReturn:

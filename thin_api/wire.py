@@ -5,6 +5,7 @@ fifty sockets is the same bytes for all of them; here it is encoded once and wri
 """
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -20,6 +21,12 @@ CLOSING_TIMEOUT = 5.0  # seconds a client gets to read what was sent before the 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     """uvicorn's WebSocket protocol, open to its application."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # What these two log may hold tokens: every frame, the query string. Nobody sets its level.
+        self.logger = self.conn.logger = logging.getLogger("websockets.server")
+        self.conn.debug = False
 
     async def run_asgi(self) -> None:
         """Run the application, which finds this connection in its scope."""

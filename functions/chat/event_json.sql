@@ -3,6 +3,7 @@ create or replace function chat.event_json(p_event chat.outbox) returns jsonb
 language sql stable
 as $$
     select jsonb_build_object(
+        'xid', p_event.xid::text,
         'position', p_event.position,
         'conversation_id', p_event.conversation_id,
         'event', p_event.event,

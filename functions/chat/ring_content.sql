@@ -1,12 +1,19 @@
--- chat.ring_content: what a listener with a channel of its own is rung with: the event, as push_fetch would give it,
--- and xid, so that it can tell whether it has it already.
+-- chat.ring_content: what a listener with a channel of its own is rung with. By its xid the listener can tell
+-- whether it has an event already.
 --
--- Returns  the text; empty when it is longer than NOTIFY takes (8,000 bytes): the listener looks then.
+-- Returns  two lines: what push_fetch tells about the event, with its type, seq, user_ids and message_id; and the event,
+--          to be handed on as it is. Empty when that is longer than NOTIFY takes (8,000 bytes): the listener looks then.
 create or replace function chat.ring_content(p_event chat.outbox) returns text
 language plpgsql volatile
 as $$
 declare
-    v_content text := (chat.event_json(p_event) || jsonb_build_object('xid', p_event.xid::text))::text;
+    v_about   jsonb := jsonb_build_object(
+        'type', p_event.event -> 'type',
+        'seq', p_event.event -> 'seq',
+        'user_id', p_event.event -> 'user_id',
+        'user_ids', p_event.event -> 'user_ids',
+        'message_id', p_event.event #> '{message,id}');
+    v_content text := (chat.event_json(p_event) - 'event' || v_about)::text || e'\n' || p_event.event::text;
 begin
     return case when octet_length(v_content) < 8000 then v_content else '' end;
 end

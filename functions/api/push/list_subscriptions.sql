@@ -1,7 +1,8 @@
 -- api.list_subscriptions: every conversation whose events a user is to get, with where its log and the user's
 -- marks stand: what a socket needs to know before it can say what it lacks.
 --
--- Returns  user_id; conversations: conversation_id, last_seq, read_seq, delivered_seq, unread_count, joined_seq.
+-- Returns  user_id; snapshot (events of transactions visible in it are contained in what is told here);
+--          conversations: conversation_id, last_seq, read_seq, delivered_seq, unread_count, joined_seq.
 -- Fails    validation_error, unauthenticated, permission_denied, not_found
 create or replace function api.list_subscriptions(p_actor_id uuid default null) returns jsonb
 language plpgsql stable
@@ -13,7 +14,8 @@ begin
     if v_actor.refusal is not null then
         return v_actor.refusal;
     end if;
-    return chat.ok(jsonb_build_object('user_id', v_actor.user_id, 'conversations', coalesce((
+    return chat.ok(jsonb_build_object('user_id', v_actor.user_id,
+        'snapshot', pg_current_snapshot()::text, 'conversations', coalesce((
         select jsonb_agg(jsonb_build_object(
                    'conversation_id', c.conversation_id,
                    'last_seq', c.last_seq,

@@ -1,10 +1,10 @@
 -- api.push_fetch: what became visible since a listener last looked, each event once.
 --
 -- Takes    p_listener_id: from push_attach; p_snapshot: from the last answer, null at first: from now on.
--- Returns  snapshot (pass it to the next call), events: position (unique), conversation_id, event (the frame, as
---          list_changes gives it), excluded_user_ids (who gets a skip, or nothing if the event has no seq), age
---          (seconds since it was written); transactions (how many wrote them), missed: too much waited, resume
---          from the log.
+-- Returns  snapshot (pass it to the next call), events: position (unique), xid (its transaction, as text),
+--          conversation_id, event (the frame, as list_changes gives it), excluded_user_ids (who gets a skip, or
+--          nothing if the event has no seq), age (seconds since it was written); transactions (how many wrote
+--          them), missed: too much waited, resume from the log.
 --          The events of one conversation come in log order.
 -- Writes   listeners, every few seconds.
 -- Fails    permission_denied, validation_error, not_found
