@@ -41,6 +41,7 @@ class Stage:
         self.db: Connection = stack.enter_context(connect_database(dsn))
         self.operator: Connection = stack.enter_context(connect_database(dsn, None))
         self.stack = stack
+        self.stop: Callable[[], None] = _not_ours
         self._ringer = new_user(self.db, "Ringer")
         self._bells: dict[str, str] = {}
 
@@ -400,9 +401,16 @@ def staged(dsn: str, *, listen: str | None = None, **changes: Any) -> Iterator[S
 
     target = changes.pop("database_url", dsn)
     with contextlib.ExitStack() as stack:
+        server = stack.enter_context(contextlib.ExitStack())
         with mock.patch("thin_api.app.Hub", SeenHub):
-            site = stack.enter_context(serving(settings_for(target, **changes)))
-        yield Stage(site, hubs[0], dsn, stack)
+            site = server.enter_context(serving(settings_for(target, **changes)))
+        stage = Stage(site, hubs[0], dsn, stack)
+        stage.stop = server.close
+        yield stage
+
+
+def _not_ours() -> None:
+    raise AssertionError("other tests use this server, too")
 
 
 def subscribers(stage: Stage, user_id: str) -> set[Subscriber]:
