@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pytest
 from psycopg.pq import TransactionStatus
 
+from tests.rpc.behind import rows
 from tests.support import (
     Connection,
     Json,
@@ -91,9 +92,14 @@ def new_help_request(db: Connection, owner: str) -> str:
 
 
 def new_listener(db: Connection) -> Json:
-    """Attach the session as a listener; what it says when it looks again."""
-    listener = {"listener_id": succeed(db, "push_attach")["listener_id"]}
-    return {**listener, "snapshot": succeed(db, "push_fetch", **listener)["snapshot"]}
+    """Be a listener as if since an earlier transaction; what it says when it looks again."""
+    listener_id, snapshot = rows(
+        db,
+        "insert into chat.listeners (backend_pid, awake_from)"
+        " values (pg_backend_pid(), pg_snapshot_xmin(pg_current_snapshot()))"
+        " returning lock_key, pg_current_snapshot()::text",
+    )[0]
+    return {"listener_id": listener_id, "snapshot": snapshot}
 
 
 @pytest.fixture(autouse=True)
