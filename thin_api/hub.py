@@ -160,10 +160,8 @@ class Hub:
                 self._open_anew()
                 log.info("push_attached")
                 await self._follow(listener)
-            except DroppedError:
-                self._lose("dropped")
-            except LOST as error:
-                self._lose("lost", type(error).__name__)
+            except (DroppedError, *LOST) as error:
+                self._lose("dropped" if isinstance(error, DroppedError) else "lost", error)
                 if listener is None and not tries:
                     log.warning("push_not_attached", error=type(error).__name__)
             finally:
@@ -424,13 +422,13 @@ class Hub:
             )
         return result
 
-    def _lose(self, reason: str, error: str | None = None) -> None:
+    def _lose(self, reason: str, error: Exception | None = None) -> None:
         """Give up all that is known: what happens from here on may be missed."""
         if self._attached.is_set():
             metrics.RESYNCS.labels(reason).inc()
-            log.warning(
-                "push_lost", reason=reason, error=error, sockets=sum(map(len, self._users.values()))
-            )
+            sockets = sum(map(len, self._users.values()))
+            what = error and type(error).__name__
+            log.warning("push_lost", reason=reason, error=what, sockets=sockets)
         for sockets in self._users.values():
             for subscriber in list(sockets):
                 if subscriber.held is not None:

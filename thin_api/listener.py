@@ -186,13 +186,14 @@ class Listener:
 
     def _rung(self, _connection: Any, _pid: int, _channel: str, content: str) -> None:
         self.rings += 1
-        if not content:
-            self._blank_rings += 1
-        else:
-            event = _told(content)
-            if self._snapshot is None or not self._snapshot.shows(event.xid):
-                self._told.append(event)
         self.bell.set()
+        try:
+            event = _told(content)
+        except (LookupError, TypeError, ValueError):
+            self._blank_rings += 1  # too long, or from somebody who only knows the channel
+            return
+        if self._snapshot is None or not self._snapshot.shows(event.xid):
+            self._told.append(event)
 
     def _ended(self, *_about: Any) -> None:
         self._blank_rings += 1

@@ -19,7 +19,7 @@ from thin_api.errors import Failure
 from thin_api.exchange import Exchange, exchange_of
 from thin_api.frames import Frame
 from thin_api.hub import NO_HELLO, TOO_SLOW, UNAUTHENTICATED, Hub, Subscriber, close_code
-from thin_api.wire import WebSocketProtocol, shutdown_of, socket_of
+from thin_api.wire import CLOSING_TIMEOUT, WebSocketProtocol, connection_of, socket_of
 
 log = structlog.get_logger(__name__)
 
@@ -83,8 +83,10 @@ class StreamSink:
 
     kind = "sse"
 
-    def __init__(self, most_behind: int) -> None:
+    def __init__(self, most_behind: int, abort: Callable[[], None]) -> None:
         self._most_behind = most_behind
+        self._abort = abort
+        self._aborting: asyncio.TimerHandle | None = None
         self._waiting = bytearray()
         self._something = asyncio.Event()
         self._taken = asyncio.Event()
@@ -115,10 +117,18 @@ class StreamSink:
             self.end()
 
     def end(self) -> None:
-        """End it."""
+        """End it; a client that does not take what was sent by then is cut off."""
         self.closed = True
         self._something.set()
         self._taken.set()
+        loop = asyncio.get_running_loop()
+        self._aborting = self._aborting or loop.call_later(CLOSING_TIMEOUT, self._abort)
+
+    def ended(self) -> None:
+        """Note that everything was sent, or there is nobody to send it to."""
+        self.closed = True
+        if self._aborting is not None:
+            self._aborting.cancel()
 
     async def next(self) -> bytes:
         """Return what is to be sent now: events, or a comment that shows we are there."""
@@ -249,6 +259,8 @@ class _Session:
                 raise errors.invalid("type", f"must be one of {', '.join(CALLS)} or ping")
             function, fields = CALLS[kind]
             _refuse_unknown(frame, ("type", *fields))
+            if frame.get("conversation_id") is None:
+                raise errors.invalid("conversation_id", "is missing")
             given = {
                 f"p_{field}": convert(field, frame[field])
                 for field, convert in fields.items()
@@ -288,12 +300,13 @@ class Stream:
             return
         caller, cursors = await self._greeted(exchange)
         exchange.user_id = caller.actor_id
-        sink = StreamSink(self._services.settings.socket_backlog)
+        connection = connection_of(scope)
+        sink = StreamSink(self._services.settings.socket_backlog, connection.abort)
         subscriber = Subscriber(caller.actor_id or "", sink)
         await self._hub.enter(subscriber)
         await send({"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS})
         watch = asyncio.create_task(_end_with(receive, sink))
-        ending = asyncio.create_task(_end_at(shutdown_of(scope), sink))
+        ending = asyncio.create_task(_end_at(connection.ending, sink))
         opening = asyncio.create_task(self._hub.start(subscriber, cursors))
         expiry = _Expiry(caller, sink.close)
         try:
@@ -305,6 +318,7 @@ class Stream:
             expiry.cancel()
             for task in (opening, watch, ending):
                 task.cancel()
+            sink.ended()
             self._hub.close(subscriber)
 
     async def _greeted(self, exchange: Exchange) -> tuple[Caller, dict[str, int]]:

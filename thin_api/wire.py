@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from starlette.types import Scope
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 EXTENSION = "parley.wire"
@@ -68,18 +68,30 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.transport.resume_reading()
         self.close_timer = self.loop.call_later(CLOSING_TIMEOUT, self.transport.abort)
 
+    def keepalive_timeout(self) -> None:
+        """Cut off a client that does not answer: it will not take a farewell either."""
+        super().keepalive_timeout()
+        self.transport.abort()
 
-class HttpProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]
-    """uvicorn's HTTP protocol, which tells an endless answer that it must end."""
 
-    scope: Any
+class HttpProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP protocol, open to an application whose answer does not end by itself."""
+
+    def on_message_begin(self) -> None:
+        """Begin a request, which finds this connection in its scope."""
+        super().on_message_begin()
+        self.ending = asyncio.Event()
+        cast("dict[str, Any]", self.scope)[EXTENSION] = self
 
     def shutdown(self) -> None:
-        """Begin a graceful shutdown."""
+        """Begin a graceful shutdown, of which an endless answer is told by `ending`."""
         super().shutdown()
-        ending: asyncio.Event | None = (getattr(self, "scope", None) or {}).get(EXTENSION)
-        if ending is not None:
-            ending.set()
+        if self.cycle is not None:
+            self.ending.set()
+
+    def abort(self) -> None:
+        """Cut off a client that does not take what was sent."""
+        self.transport.abort()
 
 
 def socket_of(scope: Scope) -> WebSocketProtocol:
@@ -88,10 +100,10 @@ def socket_of(scope: Scope) -> WebSocketProtocol:
     return connection
 
 
-def shutdown_of(scope: Scope) -> asyncio.Event:
-    """Return what is set when the server wants an answer to end."""
-    ending: asyncio.Event = scope.setdefault(EXTENSION, asyncio.Event())
-    return ending
+def connection_of(scope: Scope) -> HttpProtocol:
+    """Find the connection an HTTP scope belongs to."""
+    connection: HttpProtocol = scope[EXTENSION]
+    return connection
 
 
 # What uvicorn must be configured with for /v1/ws and /v1/events to work.

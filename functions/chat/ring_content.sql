@@ -1,8 +1,9 @@
 -- chat.ring_content: what a listener with a channel of its own is rung with. By its xid the listener can tell
 -- whether it has an event already.
 --
--- Returns  two lines: what push_fetch tells about the event, with its type, seq, user_ids and message_id; and the event,
---          to be handed on as it is. Empty when that is longer than NOTIFY takes (8,000 bytes): the listener looks then.
+-- Returns  two lines: what push_fetch tells about the event, with its type, seq, user_ids and message_id; and the
+--          event, to be handed on as it is. Empty when that is longer than NOTIFY takes (8,000 bytes): the
+--          listener looks then.
 create or replace function chat.ring_content(p_event chat.outbox) returns text
 language plpgsql volatile
 as $$
