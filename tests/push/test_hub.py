@@ -7,6 +7,7 @@ import pytest
 from tests.http.support import Link, check_refusal
 from tests.push.support import Reader, Stage, contents, numbers, subscribers
 from tests.support import connect, new_group, wait_for
+from thin_api.frames import Event
 
 Stages = Callable[..., Stage]
 
@@ -56,9 +57,7 @@ def test_what_came_and_went_while_nobody_looked_is_told(own_stage: Stages, link:
     joins, old = new_group(stage.db, bo), new_group(stage.db, bo)
     again = new_group(stage.db, bo, ada)
     stage.send(joins, bo, "before ada joined")
-    for reader in (stage.socket(ada), stage.stream(ada)):
-        reader.so_far()
-    readers = [stage.socket(ada), stage.stream(ada)]
+    readers: list[Reader] = [stage.socket(ada), stage.stream(ada)]
     link.cut()
     wait_for(lambda: not stage.hub._attached.is_set(), "the hub to notice")
     stage.send(stays, bo, "while away")
@@ -118,7 +117,7 @@ def test_history_stays_hidden_from_who_was_added_while_nobody_looked(
         conversation_id=group,
         actor_id=bo,
         message_id=old["id"],
-        content="secret",
+        content="secret, too",
     )
     link.heal()
     wait_until_attached(stage)
@@ -218,20 +217,23 @@ def test_listener_the_database_has_forgotten_attaches_again(own_stage: Stages) -
     ada, bo = stage.people(2)
     group = new_group(stage.db, ada, bo)
     readers = [stage.socket(ada), stage.stream(bo)]
-    before = stage.metric('parley_push_resyncs_total{reason="dropped"}')
     for round_ in range(3):
+        before = stage.metric('parley_push_resyncs_total{reason="dropped"}')
         stage.operator.execute("delete from chat.listeners")
         stage.send(group, bo, f"unheard {round_}")
         stage.operator.execute("delete from chat.outbox")
         stage.operator.execute("notify parley")
-        wait_for(
-            lambda seen=before + round_: (
-                stage.metric('parley_push_resyncs_total{reason="dropped"}') > seen
-            ),
-            "the hub to notice",
-        )
+        wait_until_dropped(stage, before)
         for reader in readers:
             assert contents(reader.until_seq(group, round_ + 1)) == [f"unheard {round_}"]
+
+
+def wait_until_dropped(stage: Stage, before: float) -> None:
+    """Wait until the hub learns once more that it was forgotten."""
+    wait_for(
+        lambda: stage.metric('parley_push_resyncs_total{reason="dropped"}') > before,
+        "the hub to notice",
+    )
 
 
 def test_bell_that_tells_nonsense_harms_nothing(own_stage: Stages) -> None:
@@ -268,7 +270,7 @@ def test_sends_do_not_need_the_hub(own_stage: Stages, monkeypatch: pytest.Monkey
 
 
 def test_hub_that_cannot_attach_says_so_and_goes_on_trying(
-    own_stage: Stages, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    own_stage: Stages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
     monkeypatch.setattr("thin_api.hub.log.warning", lambda event, **_: said.append(event))
@@ -281,6 +283,26 @@ def test_hub_that_cannot_attach_says_so_and_goes_on_trying(
         stage = own_stage(listen_url=listen_url)
         wait_for(lambda: "push_not_attached" in said, f"word about {listen_url}")
         stage.stop()
+
+
+def test_hub_outlives_a_bug_of_its_own(own_stage: Stages, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = own_stage()
+    ada, bo = stage.people(2)
+    group = new_group(stage.db, ada, bo)
+    socket = stage.socket(ada)
+    dispatch = stage.hub._dispatch
+    failures = [1]
+
+    def failing(event: Event) -> int:
+        if event.conversation_id == group and failures:
+            raise ZeroDivisionError(failures.pop())
+        return dispatch(event)
+
+    monkeypatch.setattr(stage.hub, "_dispatch", failing)
+    stage.send(group, bo, "one")
+    assert contents(socket.until_seq(group, 1)) == ["one"]
+    stage.send(group, bo, "two")
+    assert contents(socket.so_far()) == ["two"]
 
 
 def test_hub_not_allowed_to_listen_says_so(
