@@ -426,9 +426,9 @@ class Hub:
         """Give up all that is known: what happens from here on may be missed."""
         if self._attached.is_set():
             metrics.RESYNCS.labels(reason).inc()
-            sockets = sum(map(len, self._users.values()))
+            count = sum(map(len, self._users.values()))
             what = error and type(error).__name__
-            log.warning("push_lost", reason=reason, error=what, sockets=sockets)
+            log.warning("push_lost", reason=reason, error=what, sockets=count)
         for sockets in self._users.values():
             for subscriber in list(sockets):
                 if subscriber.held is not None:

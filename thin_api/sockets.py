@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import orjson
 import structlog
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from thin_api import arguments, errors, frames, logs, settings
 from thin_api.auth import Caller, unauthenticated
@@ -29,6 +29,7 @@ HELLO_TIMEOUT = 10.0
 LONGEST_WAIT = 86_400.0  # seconds; timers do not take the year 9999
 INTERNAL = 1011
 STREAM_HEARTBEAT = 15.0
+STREAM_PATIENCE = 30.0  # seconds a client may take for what was sent; nothing else shows it is gone
 STREAM_START = b"retry: 1000\n\n"
 STREAM_HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -310,10 +311,14 @@ class Stream:
         opening = asyncio.create_task(self._hub.start(subscriber, cursors))
         expiry = _Expiry(caller, sink.close)
         try:
-            await _chunk(send, STREAM_START)
+            await send(_chunk(STREAM_START))
             while not sink.closed:
-                await _chunk(send, await sink.next())
-            await _chunk(send, await sink.next(), last=True)
+                chunk = _chunk(await sink.next())
+                async with asyncio.timeout(STREAM_PATIENCE):
+                    await send(chunk)
+            await send(_chunk(await sink.next(), last=True))
+        except TimeoutError:
+            connection.abort()
         finally:
             expiry.cancel()
             for task in (opening, watch, ending):
@@ -389,8 +394,8 @@ async def _end_at(shutdown: asyncio.Event, sink: StreamSink) -> None:
     sink.end()
 
 
-async def _chunk(send: Send, content: bytes, *, last: bool = False) -> None:
-    await send({"type": "http.response.body", "body": content, "more_body": not last})
+def _chunk(content: bytes, *, last: bool = False) -> Message:
+    return {"type": "http.response.body", "body": content, "more_body": not last}
 
 
 def _context(frame: Mapping[str, Any]) -> dict[str, Any]:
