@@ -2,8 +2,9 @@
 -- it is about: member_added, member_removed (also when someone left) or role_changed.
 --
 -- Takes    p_message: the message's JSON.
+-- Cost     stable, as jsonb_build_object is: an immutable function around it could not be put in its caller's place.
 create or replace function chat.message_frame(p_message jsonb) returns jsonb
-language sql immutable
+language sql stable
 as $$
     select jsonb_build_object(
                'type', case when p_message ->> 'type' <> 'system' then 'message_created'

@@ -14,7 +14,7 @@ as $$
 declare
     v_limits chat.limits;
 begin
-    if p_type is null or p_type !~ '^[a-z][a-z0-9_.-]{0,31}$' then
+    if p_type is null or p_type <> 'text' and p_type !~ '^[a-z][a-z0-9_.-]{0,31}$' then
         return chat.invalid('type', 'must be a lower-case word of at most 32 characters');
     end if;
     if p_type = 'system' then

@@ -8,13 +8,17 @@ create or replace function chat.ring_content(p_event chat.outbox) returns text
 language plpgsql volatile
 as $$
 declare
-    v_about   jsonb := jsonb_build_object(
-        'type', p_event.event -> 'type',
+    v_content text := jsonb_build_object(
+        'age', extract(epoch from clock_timestamp() - p_event.created_at),
         'seq', p_event.event -> 'seq',
+        'xid', p_event.xid::text,
+        'type', p_event.event -> 'type',
         'user_id', p_event.event -> 'user_id',
+        'position', p_event.position,
         'user_ids', p_event.event -> 'user_ids',
-        'message_id', p_event.event #> '{message,id}');
-    v_content text := (chat.event_json(p_event) - 'event' || v_about)::text || e'\n' || p_event.event::text;
+        'message_id', p_event.event #> '{message,id}',
+        'conversation_id', p_event.conversation_id,
+        'excluded_user_ids', to_jsonb(p_event.excluded_user_ids))::text || e'\n' || p_event.event::text;
 begin
     return case when octet_length(v_content) < 8000 then v_content else '' end;
 end
