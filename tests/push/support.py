@@ -1,5 +1,6 @@
 """Servers whose hub can be held, and clients of their sockets that say what they got."""
 
+import asyncio
 import contextlib
 import json
 import threading
@@ -15,6 +16,7 @@ from tests.http.support import Site, serving, settings_for, token
 from tests.support import PATIENCE, Connection, Json, new_direct, new_user, send, succeed
 from tests.support import connect as connect_database
 from thin_api.hub import Hub, Subscriber
+from thin_api.listener import Listener, Look
 
 NUMBERED = (
     "message_created",
@@ -338,9 +340,6 @@ class Gate:
 
     async def passing(self) -> None:
         """Come to it."""
-        # Imported names of asyncio are the server's: it is its thread that waits here.
-        import asyncio
-
         self._reached.set()
         if not self.is_open():
             assert await asyncio.to_thread(self._opened.wait, PATIENCE)
@@ -348,23 +347,26 @@ class Gate:
 
 @contextlib.contextmanager
 def reading_held(
-    stage: Stage, function: str, *, after: bool = False, times: int = 1
+    stage: Stage, what: str = "conversations", *, after: bool = False, times: int = 1
 ) -> Iterator[Gate]:
-    """Hold the hub's next reads of this function: before the database is asked, or after."""
-    gate, read, left = Gate(), stage.hub._read, [times]
+    """Hold the hub's next reads of conversations or of a log: before the database, or after."""
+    owner, name = {
+        "conversations": (stage.hub, "_read"),
+        "log": (stage.hub._database, "changes"),
+    }[what]
+    gate, read, left = Gate(), getattr(owner, name), [times]
 
-    async def held(name: str, **given: Any) -> Json:
-        mine = name == function and left[0] > 0
-        if mine:
-            left[0] -= 1
+    async def held(*arguments: Any, **given: Any) -> Any:
+        mine = left[0] > 0
+        left[0] -= 1
         if mine and not after:
             await gate.passing()
-        result = await read(name, **given)
+        result = await read(*arguments, **given)
         if mine and after:
             await gate.passing()
         return result
 
-    with mock.patch.object(stage.hub, "_read", held):
+    with mock.patch.object(owner, name, held):
         try:
             yield gate
         finally:
@@ -374,8 +376,6 @@ def reading_held(
 @contextlib.contextmanager
 def hub_blind() -> Iterator[Gate]:
     """Hold the next look at the outbox: what is committed is not fetched yet."""
-    from thin_api.listener import Listener, Look
-
     gate, looking = Gate(), Listener._look
 
     async def look(self: Listener, statement: str) -> Look:

@@ -50,6 +50,31 @@ def test_listener_that_is_ended_costs_nobody_an_event(own_stage: Stages) -> None
             assert frames[0]["message"]["content"] == f"before {round_}"
 
 
+def test_listener_that_is_ended_while_it_attaches_tries_again(
+    own_stage: Stages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("thin_api.hub.RECONNECT", (0.001,))
+    stage = own_stage()
+    ada, bo = stage.people(2)
+    group = new_group(stage.db, ada, bo)
+    ended = 0
+
+    def end_sessions() -> int:
+        rows = stage.operator.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where application_name = 'parley listener' and datname = current_database()"
+        ).fetchall()
+        return len(rows)
+
+    while ended < 40:
+        ended += wait_for(end_sessions, "the hub to try again")
+    socket = stage.connect()
+    socket.hello(ada, {group: 0})
+    socket.read_ready()
+    stage.send(group, bo, "x")
+    assert contents(socket.so_far()) == ["x"]
+
+
 def test_what_came_and_went_while_nobody_looked_is_told(own_stage: Stages, link: Link) -> None:
     stage = own_stage(listen_url=link.dsn)
     ada, bo = stage.people(2)

@@ -128,14 +128,15 @@ def test_query_that_is_not_known_is_refused(stage: Stage) -> None:
 def test_token_may_be_in_the_query(stage: Stage) -> None:
     ada = stage.person()
     assert stage.stream(None, access_token=token(ada)).ready["user_id"] == ada
-    for query in (
+    queries: list[dict[str, Any]] = [
         {},
         {"access_token": ""},
         {"access_token": "x"},
         {"access_token": token(ada, exp=int(time.time()) - 60)},
         {"access_token": token(None, role="service")},
         {"access_token": "é"},
-    ):
+    ]
+    for query in queries:
         refused = stage.open_stream(None, **query).response
         refused.read()
         check_refusal(refused, 401, "unauthenticated")
