@@ -144,7 +144,7 @@ class Ear(threading.Thread):
             self.take(frame, self.cursors[frame["conversation_id"]])
         content = (frame.get("message") or {}).get("content")
         if content == UNDONE:
-            self.complain(f"heard what was rolled back: {frame}")
+            self.complain(f"heard what was never sent: {frame}")
         if content == THE_END:
             raise HeardEnoughError
 
@@ -259,6 +259,16 @@ def odd(writer: Writer) -> None:
     )
 
 
+def forge(writer: Writer) -> None:
+    """Ring with an event that nobody sent, on the channel that everybody knows."""
+    frame = {"type": "message_created", "conversation_id": writer.own, "seq": 1}
+    about = dict.fromkeys(("user_id", "user_ids", "message_id", "excluded_user_ids"))
+    event = {**frame, "message": {"content": UNDONE}}
+    told = {**frame, **about, "xid": str(2**62), "position": 0, "age": 0}
+    content = json.dumps(told) + "\n" + json.dumps(event)
+    writer.connection.execute("select pg_notify('parley', %s)", [content])
+
+
 def batch(writer: Writer) -> None:
     places = writer.random.choices(writer.world.common, k=writer.random.randint(2, 5))
     messages = [
@@ -345,6 +355,7 @@ WAYS: dict[Callable[[Writer], int | None], int] = {
     one: 30,
     too_long_for_the_bell: 4,
     odd: 4,
+    forge: 3,
     batch: 10,
     change: 10,
     type_on: 10,
