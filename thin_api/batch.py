@@ -122,6 +122,9 @@ class Sender:
                 await self._send_singly(batch)
             else:
                 await self._send_batch(batch)
+        except Exception as error:
+            for one in batch:
+                _fail(one, error)
         finally:
             self._land(flight)
 

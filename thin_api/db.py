@@ -414,7 +414,7 @@ class Database:
             connection = await self._acquire()
             try:
                 return await connection.fetch(statement, *values, timeout=self._timeout)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, *CONNECTION_LOST) as error:
+            except DRIVER_ERRORS as error:
                 cause, raised = _cause(error, connection), error
                 if cause is Cause.LOST:
                     connection.terminate()
@@ -550,3 +550,10 @@ CODECS: Sequence[tuple[str, Callable[[bytes], bytes], Callable[[bytes], bytes]]]
     ("json", _same, _same),
 )
 CONNECTION_LOST = (OSError, asyncio.TimeoutError)
+# The last: a connection that was terminated a moment ago may not know it yet.
+DRIVER_ERRORS = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    *CONNECTION_LOST,
+    asyncpg.InternalClientError,
+)

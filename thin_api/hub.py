@@ -164,6 +164,9 @@ class Hub:
                 self._lose("dropped" if isinstance(error, DroppedError) else "lost", error)
                 if listener is None and not tries:
                     log.warning("push_not_attached", error=type(error).__name__)
+            except Exception as error:
+                logs.bug(log, error)
+                self._lose("bug", error)
             finally:
                 self._attached.clear()
                 self._listener = None

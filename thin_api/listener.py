@@ -24,7 +24,13 @@ FEW = 16
 FAST = 250.0  # a second
 LONGEST_TOLD = 20.0  # seconds without a look, in which what we have cannot be confirmed
 # What a broken session may raise; nothing can be said of what it would have given.
-LOST = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+LOST = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # of a connection that was terminated and does not know it yet
+)
 
 ATTACH = """
 select (attached.result ->> 'listener_id')::integer as id,
@@ -109,8 +115,8 @@ class Listener:
             connection.add_termination_listener(listener._ended)
             attached = await connection.fetchrow(ATTACH, timeout=listener._timeout)
             listener._id = attached["id"]
-            for channel in (attached["channel"], attached["own_channel"]):
-                await connection.add_listener(channel, listener._rung)
+            await connection.add_listener(attached["channel"], listener._rung_blank)
+            await connection.add_listener(attached["own_channel"], listener._rung)
             await listener.fetch()
         except BaseException:
             connection.terminate()
@@ -190,10 +196,16 @@ class Listener:
         try:
             event = _told(content)
         except (LookupError, TypeError, ValueError):
-            self._blank_rings += 1  # too long, or from somebody who only knows the channel
+            self._blank_rings += 1  # too long for a notification
             return
         if self._snapshot is None or not self._snapshot.shows(event.xid):
             self._told.append(event)
+
+    def _rung_blank(self, *_about: Any) -> None:
+        """Be rung on the channel everybody knows, where no content is to be trusted."""
+        self.rings += 1
+        self._blank_rings += 1
+        self.bell.set()
 
     def _ended(self, *_about: Any) -> None:
         self._blank_rings += 1
