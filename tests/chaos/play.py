@@ -1,6 +1,7 @@
 """A play: readers read, writers write, something breaks; in the end everything must be there."""
 
 import asyncio
+import contextlib
 import os
 import secrets
 from collections.abc import Callable, Coroutine, Sequence
@@ -81,24 +82,26 @@ async def _perform(
     slow = [SqlWriter(world, f"{SEED}/slow{n}") for n in range(SLOW_WRITERS)]
     play = Play(world, servers, readers, http, sql)
     over = asyncio.Event()
-    async with reading(readers), asyncio.TaskGroup() as beside:
-        for writer, room in zip(slow, world.slow, strict=True):
-            beside.create_task(writer.write_slowly(room, HELD_OPEN, over))
-        beside.create_task(people.move_people(over))
-        quarter = world.budget // 4
-        async with asyncio.TaskGroup() as group:
-            for one in http:
-                group.create_task(one.write(quarter // HTTP_WRITERS + 1))
-            for other in sql:
-                group.create_task(other.write_singly(quarter // SQL_WRITERS + 1))
-            group.create_task(batch.write_batches(2 * quarter))
-            for trouble in troubles:
-                group.create_task(trouble(play))
-        over.set()
+    async with contextlib.AsyncExitStack() as stack:
+        for writer in (*sql, batch, people, last, *slow):
+            stack.push_async_callback(writer.close)
+        await stack.enter_async_context(reading(readers))
+        async with asyncio.TaskGroup() as beside:
+            for writer, room in zip(slow, world.slow, strict=True):
+                beside.create_task(writer.write_slowly(room, HELD_OPEN, over))
+            beside.create_task(people.move_people(over))
+            quarter = world.budget // 4
+            async with asyncio.TaskGroup() as group:
+                for one in http:
+                    group.create_task(one.write(quarter // HTTP_WRITERS + 1))
+                for other in sql:
+                    group.create_task(other.write_singly(quarter // SQL_WRITERS + 1))
+                group.create_task(batch.write_batches(2 * quarter))
+                for trouble in troubles:
+                    group.create_task(trouble(play))
+            over.set()
         await last.say_last_words()
         await _until_all_came(world, readers)
-    for writer in (*sql, batch, people, last, *slow):
-        await writer.close()
     return play
 
 

@@ -45,7 +45,7 @@ class Reader:
     """One device of a user; after about `lifetime` frames it breaks off (none: it never does)."""
 
     def __init__(
-        self, user_id: str, servers: Sequence[Server], seed: str, lifetime: int | None
+        self, user_id: str, servers: Sequence[Server], seed: str, lifetime: int | None = None
     ) -> None:
         self.user_id = user_id
         self.epochs: list[Epoch] = []
@@ -76,10 +76,12 @@ class Reader:
                     open_timeout=CONNECT_TIMEOUT,
                     ping_interval=None,
                     proxy=None,
-                ) as socket:
+                ) as connection:
                     self.epochs.append(epoch)
-                    await socket.send(orjson.dumps({**hello, "cursors": epoch.cursors}).decode())
-                    await self._read(socket, epoch)
+                    await connection.send(
+                        orjson.dumps({**hello, "cursors": epoch.cursors}).decode()
+                    )
+                    await self._read(connection, epoch)
             except ConnectionClosed as closed:
                 epoch.code = closed.rcvd.code if closed.rcvd else None
                 await asyncio.sleep(BACK_OFF)
@@ -112,22 +114,27 @@ class Reader:
         if self._socket:
             await self._socket.close()
 
-    def break_off(self) -> None:
-        """Cut the connection."""
-        if self._socket:
-            self._socket.transport.abort()
+    def rest(self) -> None:
+        """Read no more."""
+        assert self._socket
+        self._socket.transport.pause_reading()
 
-    async def _read(self, socket: ClientConnection, epoch: Epoch) -> None:
+    def resume(self) -> None:
+        """Read on."""
+        assert self._socket
+        self._socket.transport.resume_reading()
+
+    async def _read(self, connection: ClientConnection, epoch: Epoch) -> None:
         left = self._draw()
-        self._socket = socket
+        self._socket = connection
         while True:
-            frame = orjson.loads(await socket.recv(decode=False))
+            frame = orjson.loads(await connection.recv(decode=False))
             self._take(frame, epoch)
             if self._lifetime is None:
                 continue
             left -= 1
             if left <= 0:
-                socket.transport.abort()
+                connection.transport.abort()
                 return
 
     def _draw(self) -> int:

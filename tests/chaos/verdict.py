@@ -1,7 +1,7 @@
 """What a user's sockets were shown, held against what the database says happened."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from tests.chaos.readers import Epoch, Seen, ends_membership
@@ -33,9 +33,7 @@ class Truth:
     logs: dict[str, dict[int, Entry]]
     hidden: set[tuple[str, str, int]]  # who may not see which message of which conversation
     members: dict[tuple[str, str], int | None]  # when they left
-    blurred: set[str] = field(
-        default_factory=set
-    )  # what one may see there depends on when one asks
+    blurred: set[str]  # conversations where what one may see depends on when one asks
 
     def goal(self, user_id: str) -> dict[str, int]:
         """Return where the logs end that a user gets."""
