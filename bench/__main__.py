@@ -11,7 +11,10 @@ from bench import report
 from bench.harness import Bench, bench
 from bench.machine import describe
 
-QUESTIONS = ("floor", "http_send", "history", "members", "unread", "hot", "search")
+QUESTIONS = (
+    *("floor", "http_send", "history", "members", "unread", "hot", "search"),
+    *("push", "push_latency", "fanout", "sockets"),
+)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

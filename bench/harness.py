@@ -13,7 +13,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.error import URLError
 from urllib.parse import urlsplit
 
@@ -22,9 +22,9 @@ import psycopg
 from psycopg import sql
 from tqdm import tqdm
 
-from bench import data
+from bench import data, socket_client
 from bench.http_client import Task, Window
-from bench.loads import LEAD, SLACK, Http, Load, PgBench
+from bench.loads import LEAD, SLACK, Http, Load, PgBench, Push, SocketClient
 from bench.machine import CpuClock
 from thin_api import embedded
 from thin_api.migrate import Migrator
@@ -114,6 +114,7 @@ class Answer:
     samples: Mapping[str, Sequence[Sample]]
     ratios: Sequence[Ratio]
     notes: Sequence[str] = ()
+    tables: Sequence[Sequence[Sequence[str]]] = ()  # of what is no arm
 
 
 class Bench:
@@ -282,6 +283,40 @@ def from_http(
     """Compare our client sending these requests; those that send messages get their keys."""
     load = Http(Task(server.address, requests, connections, keyed=sends))
     return Arm(name, load, server.database, server, sends=sends)
+
+
+def from_sockets(
+    name: str,
+    server: Server,
+    client: SocketClient,
+    timed: Literal["frames", "answers"] = "frames",
+) -> Arm:
+    """Compare the sends of a socket client: how long to the answer, or to each frame."""
+    return Arm(name, Push(client, timed), server.database, server)
+
+
+@contextlib.contextmanager
+def connected(server: Server, people: Sequence[int], **sending: Any) -> Iterator[SocketClient]:
+    """Open a socket of each of these people; `sending` completes the client's task."""
+    tokens = [token(number) for number in people]
+    client = SocketClient(socket_client.Task(server.address, tokens, **sending))
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def timed_requests(members: Sequence[tuple[int, int]]) -> list[bytes]:
+    """Make a send, whole but for its body, for each group and member of it."""
+    length = len(socket_client.body(0, 0))
+    return [
+        (
+            f"POST /v1/conversations/{data.group(group)}/messages HTTP/1.1\r\nHost: bench\r\n"
+            f"Authorization: Bearer {token(person)}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+        ).encode()
+        for group, person in members
+    ]
 
 
 def send_requests(groups: Sequence[int]) -> list[bytes]:

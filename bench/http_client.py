@@ -73,7 +73,7 @@ def drive(task: Task, window: Window) -> tuple[dict[str, int], list[float]]:
                 raise ConnectionError("the server hung up")
             if number in partial:
                 data = partial.pop(number) + data
-            if not _whole(data):
+            if not whole(data):
                 partial[number] = data
                 continue
             now = time.time()
@@ -97,7 +97,7 @@ def _requests(task: Task) -> Iterator[bytes]:
         yield request + b'%016x"}' % key if task.keyed else request
 
 
-def _whole(data: bytes) -> bool:
+def whole(data: bytes) -> bool:
     """Tell whether an answer has come to its end."""
     head = data.find(b"\r\n\r\n")
     if head < 0:

@@ -10,8 +10,9 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Literal, Protocol
 
+from bench import socket_client
 from bench.http_client import Task, Window
 from thin_api.embedded import PROGRAMS
 
@@ -149,3 +150,73 @@ class RunningHttp:
         if set(told["statuses"]) - {"200", "201"}:
             raise RuntimeError(f"not every request was answered well: {told['statuses']}")
         return Outcome(sum(told["statuses"].values()), told["latencies"])
+
+
+class SocketClient:
+    """A process that holds sockets open, and sends at a steady rate when told."""
+
+    def __init__(self, task: socket_client.Task) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "bench.socket_client"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        self.give(task)
+        self.seconds: float = self.take()["seconds"]  # until every socket was ready
+
+    @property
+    def pid(self) -> int:
+        """Return its process."""
+        return self._process.pid
+
+    def give(self, one: Any) -> None:
+        """Write to it."""
+        assert self._process.stdin is not None
+        pickle.dump(one, self._process.stdin)
+        self._process.stdin.flush()
+
+    def take(self) -> dict[str, Any]:
+        """Read its next answer."""
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("the socket client failed")
+        told: dict[str, Any] = json.loads(line)
+        return told
+
+    def close(self) -> None:
+        """Close the sockets."""
+        self._process.kill()
+        self._process.communicate()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Push:
+    """Sends of a socket client, timed until they are answered or until their frames came."""
+
+    client: SocketClient
+    timed: Literal["frames", "answers"]
+
+    def start(self, window: Window, length: float) -> "RunningPush":  # noqa: ARG002
+        """Start sending."""
+        self.client.give(window)
+        return RunningPush(self)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RunningPush:
+    """Sends under way."""
+
+    push: Push
+
+    @property
+    def pid(self) -> int:
+        """Return the process that sends and receives."""
+        return self.push.client.pid
+
+    def finish(self) -> Outcome:
+        """Wait for their end; a frame that does not come ends the measurement."""
+        told = self.push.client.take()
+        if set(told["statuses"]) - {"201"} or told["lost"]:
+            raise RuntimeError(f"{told['lost']} frames lost, answers: {told['statuses']}")
+        return Outcome(told["acked"], told[self.push.timed])

@@ -39,6 +39,7 @@ def load(name: str) -> tuple[Answer, Mapping[str, Any]] | None:
         },
         ratios=[Ratio(**one) for one in told["ratios"]],
         notes=told["notes"],
+        tables=told.get("tables", ()),
     )
     return answer, told
 
@@ -66,8 +67,11 @@ def write(sections: Mapping[str, str]) -> None:
 
 
 def _tables(answer: Answer) -> Iterator[list[Row]]:
-    yield [ARMS, *(_arm(name, samples) for name, samples in answer.samples.items())]
-    yield [RATIOS, *(_ratio(ratio, answer.samples) for ratio in answer.ratios)]
+    if answer.samples:
+        yield [ARMS, *(_arm(name, samples) for name, samples in answer.samples.items())]
+    if answer.ratios:
+        yield [RATIOS, *(_ratio(ratio, answer.samples) for ratio in answer.ratios)]
+    yield from (list(table) for table in answer.tables)
 
 
 def _arm(name: str, samples: Sequence[Sample]) -> Row:

@@ -160,13 +160,13 @@ class Hub:
                 self._open_anew()
                 log.info("push_attached")
                 await self._follow(listener)
-            except (DroppedError, *LOST) as error:
-                self._lose("dropped" if isinstance(error, DroppedError) else "lost", error)
-                if listener is None and not tries:
-                    log.warning("push_not_attached", error=type(error).__name__)
             except Exception as error:
-                logs.bug(log, error)
-                self._lose("bug", error)
+                first_try = listener is not None or not tries
+                if not isinstance(error, (DroppedError, *LOST)) and first_try:
+                    logs.bug(log, error)
+                self._lose("dropped" if isinstance(error, DroppedError) else "lost", error)
+                if listener is None and first_try:
+                    log.warning("push_not_attached", error=type(error).__name__)
             finally:
                 self._attached.clear()
                 self._listener = None

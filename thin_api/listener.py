@@ -54,7 +54,8 @@ select look.result ->> 'error' as error,
        (given.event -> 'user_ids')::text as user_ids,
        given.event #>> '{{message,id}}' as message_id,
        given.excluded_user_ids,
-       given.age
+       given.age,
+       extract(epoch from clock_timestamp())::float8 as now
   from api.{function}($1, $2::text::pg_snapshot) as look (result)
   left join lateral jsonb_to_recordset(look.result -> 'events') as given (
             xid text, position bigint, conversation_id text, event jsonb,
@@ -88,6 +89,7 @@ class Listener:
         self._id = 0
         self._snapshot: Snapshot | None = None
         self._looked = 0.0
+        self._clock = 0.0  # how far our clock is ahead of the database's
         self._asleep = False
         # What the bell has told and no look has shown yet, and how often it told nothing.
         self._told: list[Event] = []
@@ -177,6 +179,7 @@ class Listener:
             raise DroppedError(first["error"])
         self._snapshot = Snapshot(first["snapshot"])
         self._looked = time.monotonic()
+        self._clock = time.time() - first["now"]
         self._asleep = bool(first["asleep"])
         self._blank_rings -= blank_rings  # those that came meanwhile may be about something newer
         taken, self._taken = self._taken, set()
@@ -194,7 +197,7 @@ class Listener:
         self.rings += 1
         self.bell.set()
         try:
-            event = _told(content)
+            event = _told(content, time.time() - self._clock)
         except (LookupError, TypeError, ValueError):
             self._blank_rings += 1  # too long for a notification
             return
@@ -228,7 +231,7 @@ def _event(row: Any) -> Event:
     )
 
 
-def _told(content: str) -> Event:
+def _told(content: str, now: float) -> Event:
     about, _, body = content.partition("\n")
     told = orjson.loads(about)
     return Event(
@@ -241,5 +244,5 @@ def _told(content: str) -> Event:
         excluded=told["excluded_user_ids"],
         user_ids=told["user_ids"] or (told["user_id"],),
         message_id=told["message_id"],
-        age=told["age"],
+        age=max(0.0, now - told["written_at"]),
     )

@@ -1,9 +1,9 @@
 -- chat.ring_content: what a listener with a channel of its own is rung with. By its xid the listener can tell
 -- whether it has an event already.
 --
--- Returns  two lines: what push_fetch tells about the event, with its type, seq, user_ids and message_id; and the
---          event, to be handed on as it is. Empty when that is longer than NOTIFY takes (8,000 bytes): the
---          listener looks then.
+-- Returns  two lines: what push_fetch tells about the event, with its type, seq, user_ids, message_id and
+--          written_at (seconds since 1970, by this server's clock); and the event, to be handed on as it is.
+--          Empty when that is longer than NOTIFY takes (8,000 bytes): the listener looks then.
 create or replace function chat.ring_content(p_event chat.outbox) returns text
 language plpgsql volatile
 as $$
@@ -17,6 +17,7 @@ declare
         'position', p_event.position,
         'user_ids', p_event.event -> 'user_ids',
         'message_id', p_event.event #> '{message,id}',
+        'written_at', extract(epoch from p_event.created_at),
         'conversation_id', p_event.conversation_id,
         'excluded_user_ids', to_jsonb(p_event.excluded_user_ids))::text || e'\n' || p_event.event::text;
 begin

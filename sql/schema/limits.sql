@@ -39,4 +39,4 @@ comment on column chat.limits.query_characters is 'Longest search query, in char
 comment on column chat.limits.reactions_per_message is 'Most reactions one message carries.';
 comment on column chat.limits.changes_gap is 'Most log numbers list_changes bridges before it answers reset.';
 comment on column chat.limits.listener_backlog is 'Most events a listener is given at once; with more it resumes from the log.';
-comment on column chat.limits.outbox_retention is 'How long events are kept for a listener that does not fetch.';
+comment on column chat.limits.outbox_retention is 'How long events are kept for a listener that does not look; at least a minute, as sleepers look every half one.';

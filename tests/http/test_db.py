@@ -18,9 +18,10 @@ OURS = "application_name = 'parley' and datname = current_database()"
 
 
 @pytest.fixture
-def linked(link: Link) -> Iterator[tuple[Link, People]]:
-    """Yield a link and people behind it."""
-    with serving(settings_for(link.dsn)) as site, populated(site) as people:
+def linked(link: Link, fresh_database: str) -> Iterator[tuple[Link, People]]:
+    """Yield a link and people behind it; what is pushed does not pass it."""
+    settings = settings_for(link.dsn, listen_url=fresh_database)
+    with serving(settings) as site, populated(site) as people:
         yield link, people
 
 

@@ -1,6 +1,7 @@
 """Writers and a listener that falls asleep: each case of the proof in docs/push.md, in steps."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -452,6 +453,7 @@ def told(listener: Listener) -> list[Json]:
         }
         assert about.items() >= repeated.items()
         heard.append({**about, "event": event})
+        assert time.time() - heard[-1].pop("written_at") < PATIENCE
         for name in repeated:
             del heard[-1][name]
     return heard
