@@ -70,24 +70,30 @@ def test_erasure_closes_every_socket_of_a_user(stage: Stage) -> None:
 
 
 class Deaf:
-    """A WebSocket client that does not read what it is sent."""
+    """A client of a WebSocket, or of a stream, that does not read what it is sent."""
 
-    def __init__(self, stage: Stage, user_id: str) -> None:
+    def __init__(self, stage: Stage, user_id: str, *, stream: bool = False) -> None:
         host, port = stage.site.url.removeprefix("http://").split(":")
         self.connection = socket.socket()
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         self.connection.settimeout(30)
         self.connection.connect((host, int(port)))
-        self.connection.sendall(
-            b"GET /v1/ws HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
-            b"sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-        )
+        if stream:
+            self._say(f"GET /v1/events HTTP/1.1\r\nauthorization: Bearer {token(user_id)}")
+        else:
+            self._say(
+                "GET /v1/ws HTTP/1.1\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+                "sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA=="
+            )
+            hello = b'{"type":"hello","token":"%s"}' % token(user_id).encode()
+            self.connection.sendall(Frame(Opcode.TEXT, hello).serialize(mask=True))
+        wait_for(lambda: is_live(stage, user_id), "the socket to open")
+
+    def _say(self, request: str) -> None:
+        self.connection.sendall(f"{request}\r\nhost: x\r\n\r\n".encode())
         answer = b""
         while not answer.endswith(b"\r\n\r\n"):
             answer += self.connection.recv(1)
-        hello_frame = b'{"type":"hello","token":"%s"}' % token(user_id).encode()
-        self.connection.sendall(Frame(Opcode.TEXT, hello_frame).serialize(mask=True))
-        wait_for(lambda: is_live(stage, user_id), "the socket to open")
 
     def read(self) -> bytes:
         """Read whatever there is until the server has closed."""
@@ -104,8 +110,8 @@ def deaf() -> Iterator[Callable[..., Deaf]]:
     """Make clients that do not read; they are hung up in the end."""
     with contextlib.ExitStack() as stack:
 
-        def make(stage: Stage, user_id: str) -> Deaf:
-            client = Deaf(stage, user_id)
+        def make(stage: Stage, user_id: str, *, stream: bool = False) -> Deaf:
+            client = Deaf(stage, user_id, stream=stream)
             stack.callback(client.connection.close)
             return client
 
@@ -159,17 +165,18 @@ def test_who_reads_too_late_learns_why(
 
 
 def test_stream_nobody_reads_ends_and_is_forgotten(
-    own_stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch
+    own_stage: Callable[..., Stage],
+    deaf: Callable[..., Deaf],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("thin_api.wire.CLOSING_TIMEOUT", 0.2)
-    monkeypatch.setattr("thin_api.sockets.STREAM_HEARTBEAT", 0.1)
+    monkeypatch.setattr("thin_api.sockets.CLOSING_TIMEOUT", 0.2)
     stage = own_stage(socket_backlog=65_536)
     ada, bo = stage.people(2)
     group = new_group(stage.db, ada, bo)
-    stream = stage.stream(bo)
+    late = deaf(stage, bo, stream=True)
     flood(stage, group, ada)
     wait_for(lambda: not subscribers(stage, bo), "the deaf one to be forgotten")
-    stream.close()
+    assert late.read()
 
 
 def test_client_that_vanished_with_its_buffers_full_is_forgotten(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.http.support import new_id
 from tests.push.support import Reader, Stage, contents, numbers
 from tests.support import Json, new_direct, new_group, new_tenant, new_user
 
@@ -357,5 +358,7 @@ def test_many_conversations_are_no_reason_to_close(own_stage: Callable[..., Stag
         "  from generate_series(1, 500) n",
         [ada],
     )
-    assert len(stage.socket(ada).ready["conversations"]) == 501
-    assert len(stage.stream(ada).ready["conversations"]) == 501
+    unknown = new_id()
+    for reader in (stage.socket(ada, {unknown: 1}), stage.stream(ada, cursors=f"{unknown}:1")):
+        assert len(reader.ready["conversations"]) == 501
+        assert [frame["type"] for frame in reader.so_far()] == ["error"]

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.client import ClientProtocol
-from websockets.frames import OP_TEXT
+from websockets.frames import Frame as WebSocketFrame
+from websockets.frames import Opcode
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
@@ -33,8 +34,8 @@ def test_frames_written_together_are_read_one_by_one(texts: list[str]) -> None:
     bodies = [json.dumps(text, ensure_ascii=False).encode() for text in texts]
     client = ClientProtocol(parse_uri("ws://x/"), state=State.OPEN)
     client.receive_data(b"".join(Frame(body).wire for body in bodies))
-    read = client.events_received()
-    assert [(frame.opcode, frame.data) for frame in read] == [(OP_TEXT, one) for one in bodies]  # type: ignore[union-attr]
+    read = [one for one in client.events_received() if isinstance(one, WebSocketFrame)]
+    assert [(one.opcode, one.data) for one in read] == [(Opcode.TEXT, body) for body in bodies]
 
 
 def test_frame_is_encoded_once() -> None:
@@ -58,6 +59,7 @@ def event(seq: int | None, excluded: list[str] | None = None) -> Event:
     body = json.dumps({"type": "x", "conversation_id": group, "seq": seq}).encode()
     return Event(
         position=1,
+        xid=1,
         conversation_id=group,
         kind="x",
         seq=seq,
@@ -97,8 +99,13 @@ def test_failure_as_a_frame_has_no_empty_fields() -> None:
     }
 
 
+def stream_sink(most_behind: int = 1000) -> StreamSink:
+    """Make a sink whose connection is never aborted."""
+    return StreamSink(most_behind, lambda: None)
+
+
 async def test_stream_gives_what_was_written_at_once_and_in_order() -> None:
-    sink = StreamSink(1000)
+    sink = stream_sink()
     sink.write([Frame(b"1"), Frame(b"2")])
     sink.write([Frame(b"3")])
     assert await sink.next() == b"data: 1\n\ndata: 2\n\ndata: 3\n\n"
@@ -106,7 +113,7 @@ async def test_stream_gives_what_was_written_at_once_and_in_order() -> None:
 
 async def test_stream_waits_and_then_shows_that_it_lives(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sockets, "STREAM_HEARTBEAT", 0.01)
-    sink = StreamSink(1000)
+    sink = stream_sink()
     assert await sink.next() == b":\n\n"
     monkeypatch.setattr(sockets, "STREAM_HEARTBEAT", 20)
     waiting = asyncio.create_task(sink.next())
@@ -116,7 +123,7 @@ async def test_stream_waits_and_then_shows_that_it_lives(monkeypatch: pytest.Mon
 
 
 async def test_stream_is_drained_when_all_was_taken_or_it_ended() -> None:
-    sink = StreamSink(1000)
+    sink = stream_sink()
     await sink.drained()
     sink.write([Frame(b"1")])
     draining = asyncio.create_task(sink.drained())
@@ -132,7 +139,7 @@ async def test_stream_is_drained_when_all_was_taken_or_it_ended() -> None:
 
 
 async def test_stream_that_ended_takes_nothing_more_and_says_why_it_ended() -> None:
-    sink = StreamSink(1000)
+    sink = stream_sink()
     sink.write([Frame(b"1")])
     sink.close(4401, "the token has expired")
     sink.write([Frame(b"2")])
@@ -144,3 +151,32 @@ async def test_stream_that_ended_takes_nothing_more_and_says_why_it_ended() -> N
         "error": "unauthenticated",
         "message": "the token has expired",
     }
+
+
+async def test_stream_that_is_not_taken_is_closed_by_the_next_frame() -> None:
+    sink = stream_sink(20)
+    sink.write([Frame(b"x" * 100)])
+    assert not sink.closed
+    await sink.next()
+    sink.write([Frame(b"y" * 100)])
+    sink.write([Frame(b"z")])
+    assert sink.closed
+    last = (await sink.next()).decode()
+    assert last.startswith("data: yyy")
+    assert "unavailable" in last
+    assert "data: z" not in last
+
+
+async def test_stream_nobody_takes_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sockets, "CLOSING_TIMEOUT", 0.01)
+    cut = asyncio.Event()
+    sink = StreamSink(1000, cut.set)
+    sink.write([Frame(b"1")])
+    sink.close(1013, "too slow")
+    await asyncio.wait_for(cut.wait(), 20)
+    sink = stream_sink()
+    sink.close(1013, "too slow")
+    await sink.next()
+    sink.ended()
+    assert sink._aborting is not None
+    assert sink._aborting.cancelled()
