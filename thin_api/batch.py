@@ -2,6 +2,8 @@
 
 import asyncio
 import dataclasses
+import heapq
+import itertools
 from collections import deque
 from collections.abc import Mapping
 from typing import Any
@@ -31,10 +33,11 @@ class Flight:
 class Waiting:
     """One send in the queue."""
 
-    __slots__ = ("answer", "given")
+    __slots__ = ("answer", "given", "number")
 
-    def __init__(self, given: Mapping[str, Any]) -> None:
+    def __init__(self, given: Mapping[str, Any], number: int) -> None:
         self.given = given
+        self.number = number  # in the order of arrival
         self.answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
 
@@ -46,19 +49,22 @@ class Sender:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._queue: deque[Waiting] = deque()
+        self._queues: dict[Any, deque[Waiting]] = {}  # by conversation
+        self._numbers = itertools.count()
+        self._waiting = 0
         self._flights: set[Flight] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def send(self, given: Mapping[str, Any]) -> bytes:
         """Send one message; the result is that of send_message_atomic."""
         conversation = given["p_conversation_id"]
-        if not self._queue and self._free(conversation) and self._may_start():
+        if not self._waiting and self._free(conversation) and self._may_start():
             return await self._send_alone(given, conversation)
-        if len(self._queue) >= QUEUE_LIMIT:
+        if self._waiting >= QUEUE_LIMIT:
             raise errors.unavailable("too many messages wait to be sent")
-        waiting = Waiting(given)
-        self._queue.append(waiting)
+        waiting = Waiting(given, next(self._numbers))
+        self._queues.setdefault(conversation, deque()).append(waiting)
+        self._waiting += 1
         self._start()
         return await waiting.answer
 
@@ -95,20 +101,28 @@ class Sender:
 
     def _start(self) -> None:
         """Put what waits into the next call, if one may start."""
-        if not self._queue or not self._may_start():
+        if not self._queues or not self._may_start():
             return
+        # Longest waiting first, looking only at the head of each conversation's queue.
+        heads = [
+            (queue[0].number, conversation)
+            for conversation, queue in self._queues.items()
+            if self._free(conversation)
+        ]
+        heapq.heapify(heads)
         batch: list[Waiting] = []
-        kept: deque[Waiting] = deque()
-        while self._queue and len(batch) < LARGEST_BATCH:
-            waiting = self._queue.popleft()
-            if waiting.answer.cancelled():
-                continue
-            if self._free(waiting.given["p_conversation_id"]):
+        while heads and len(batch) < LARGEST_BATCH:
+            _, conversation = heads[0]
+            queue = self._queues[conversation]
+            waiting = queue.popleft()
+            self._waiting -= 1
+            if not waiting.answer.cancelled():
                 batch.append(waiting)
+            if queue:
+                heapq.heapreplace(heads, (queue[0].number, conversation))
             else:
-                kept.append(waiting)
-        kept.extend(self._queue)
-        self._queue = kept
+                heapq.heappop(heads)
+                del self._queues[conversation]
         if batch:
             flight = self._take_off({one.given["p_conversation_id"] for one in batch})
             task = asyncio.create_task(self._send_together(batch, flight))

@@ -63,12 +63,9 @@ class WebSocketSink:
 
     def write(self, batch: list[Frame]) -> None:
         """Send frames at once; a client that did not take the last ones is closed, to resume."""
-        if not self._connection.is_open:
-            return
-        if self._connection.backlog > self._most_behind:
+        frames = batch[0].wire if len(batch) == 1 else b"".join([frame.wire for frame in batch])
+        if not self._connection.write(frames, self._most_behind):
             self.close(TOO_SLOW, "too slow: reconnect with cursors")
-            return
-        self._connection.write(b"".join([frame.wire for frame in batch]))
 
     async def drained(self) -> None:
         """Wait until the client has taken most of what was sent."""

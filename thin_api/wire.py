@@ -40,15 +40,15 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.close_sent or self.disconnected or self.transport.is_closing()
         )
 
-    @property
-    def backlog(self) -> int:
-        """How many bytes the client has not taken yet."""
-        return self.transport.get_write_buffer_size()
-
-    def write(self, frames: bytes) -> None:
-        """Write encoded frames; the client may have gone."""
-        if self.is_open:
-            self.transport.write(frames)
+    def write(self, frames: bytes, most_behind: int) -> bool:
+        """Write encoded frames, unless the client has gone or has not taken so much before."""
+        transport = self.transport
+        if self.close_sent or transport.is_closing():
+            return True
+        if transport.get_write_buffer_size() > most_behind:
+            return False
+        transport.write(frames)
+        return True
 
     async def drained(self) -> None:
         """Wait until the client has taken most of what was written, or is gone."""
