@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.http.support import Link, check_refusal
-from tests.push.support import Reader, Stage, contents, numbers, subscribers
+from tests.push.support import Reader, Stage, contents, numbers, reading_held
 from tests.support import connect, new_group, wait_for
 from thin_api.frames import Event
 
@@ -13,17 +13,17 @@ Stages = Callable[..., Stage]
 
 
 def wait_until_attached(stage: Stage, ended: list[int] | None = None) -> None:
-    """Wait until the hub follows the outbox, with a session other than these."""
+    """Wait until the hub follows the outbox, with a session other than these, all up to date."""
     wait_for(lambda: stage.hub._attached.is_set(), "the hub to attach")
     wait_for(lambda: set(stage.listeners()) - set(ended or ()), "the listener")
+    wait_until_live(stage)
 
 
-def wait_until_live(stage: Stage, *user_ids: str) -> None:
-    """Wait until every socket of these users is up to date."""
+def wait_until_live(stage: Stage) -> None:
+    """Wait until every socket is up to date: what comes now comes live."""
+    users = stage.hub._users
     wait_for(
-        lambda: all(
-            one.held is None for user_id in user_ids for one in subscribers(stage, user_id)
-        ),
+        lambda: all(one.held is None for sockets in list(users.values()) for one in list(sockets)),
         "the sockets to be up to date",
     )
 
@@ -99,7 +99,6 @@ def test_what_came_and_went_while_nobody_looked_is_told(own_stage: Stages, link:
     stage.send(old, bo, "secret")
     link.heal()
     wait_until_attached(stage)
-    wait_until_live(stage, ada)
     stage.send(stays, bo, "live")
     stage.send(leaves, bo, "secret")
     stage.send(joins, bo, "live")
@@ -146,7 +145,6 @@ def test_history_stays_hidden_from_who_was_added_while_nobody_looked(
     )
     link.heal()
     wait_until_attached(stage)
-    wait_until_live(stage, ada)
     stage.send(group, bo, "hello")
     frames = socket.so_far()
     assert contents(frames) == ["member_added", "skip", "hello"]
@@ -165,6 +163,59 @@ def test_who_was_deactivated_while_nobody_looked_is_closed(own_stage: Stages, li
     assert (contents(frames), code) == (["error"], 4401)
     assert {frame["type"] for frame in stream.rest()} == {"error"}
     assert stays.so_far() == []
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before_reading", "after_reading"])
+@pytest.mark.parametrize("what", ["conversations", "log"])
+def test_events_while_sockets_are_brought_up_to_date_come_once(
+    own_stage: Stages, link: Link, what: str, after: bool
+) -> None:
+    stage = own_stage(listen_url=link.dsn)
+    ada, bo = stage.people(2)
+    group, other = new_group(stage.db, ada, bo), new_group(stage.db, bo)
+    socket = stage.socket(ada)
+    link.cut()
+    wait_for(lambda: not stage.hub._attached.is_set(), "the hub to notice")
+    stage.send(group, bo, "1")
+    with reading_held(stage, what, after=after) as gate:
+        link.heal()
+        gate.wait()
+        before = stage.metric("parley_push_events_total")
+        stage.send(group, bo, "2")
+        stage.add(other, bo, ada)
+        stage.send(other, bo, "welcome")
+        wait_for(lambda: stage.metric("parley_push_events_total") >= before + 3, "the events")
+        gate.open()
+        stage.send(group, bo, "3")
+        wait_until_live(stage)
+        frames = socket.so_far()
+    assert numbers(frames, group) == [1, 2, 3]
+    assert numbers(frames, other) == [1, 2]
+
+
+def test_listener_lost_again_while_sockets_are_brought_up_to_date(
+    own_stage: Stages, link: Link
+) -> None:
+    stage = own_stage(listen_url=link.dsn)
+    ada, bo = stage.people(2)
+    group = new_group(stage.db, ada, bo)
+    socket, stream = stage.socket(ada), stage.stream(ada)
+    link.cut()
+    wait_for(lambda: not stage.hub._attached.is_set(), "the hub to notice")
+    stage.send(group, bo, "1")
+    with reading_held(stage, "log", times=2) as gate:
+        link.heal()
+        gate.wait()
+        link.cut()
+        frames, code = socket.end()
+        assert (frames, code) == ([], 1013)
+        assert [frame["error"] for frame in stream.rest()] == ["unavailable"]
+        link.heal()
+        gate.open()
+    stage.send(group, bo, "2")
+    again = stage.socket(ada, {group: 0})
+    stage.send(group, bo, "3")
+    assert contents(again.so_far()) == ["1", "2", "3"]
 
 
 def test_everything_away_and_back(own_stage: Stages, link: Link) -> None:
@@ -231,7 +282,7 @@ def test_more_events_than_fit_are_read_from_the_log(own_stage: Stages) -> None:
     for reader in readers:
         assert numbers(reader.until_seq(group, 153), group) == list(range(1, 154))
     assert stage.metric('parley_push_resyncs_total{reason="backlog"}') > 0
-    wait_until_live(stage, ada, bo)
+    wait_until_live(stage)
     stage.send(group, bo, "live")
     for reader in readers:
         assert contents(reader.until_seq(group, 154)) == ["live"]
