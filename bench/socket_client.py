@@ -1,7 +1,7 @@
 """The sockets of a measurement, and sends over HTTP at a steady rate, in one process.
 
-Hardly any Python. Each send carries the time it was begun; whoever gets it finds that in the frame's bytes. Frames
-are not decoded: their headers are walked over, the rest is searched for the time.
+Hardly any Python. Each send carries the time it was begun, and whoever gets it finds that in the
+frame's bytes: frames are not decoded, their headers are walked over and the rest is searched.
 """
 
 import asyncio
@@ -16,13 +16,14 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import count
 from random import random
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import uvloop
 
 from bench.http_client import Window, whole
 
 AT_ONCE = 50  # sockets being opened
+OPENED_WITHIN = 60.0
 TICK = 0.001
 LAST_FRAMES = 10.0  # seconds the frames of the last sends may take
 TEXT, CLOSE, PING, PONG = 0x81, 0x88, 0x89, 0x8A
@@ -72,7 +73,8 @@ def main() -> None:
 async def _serve(task: Task) -> None:
     client = Client(task)
     began = time.monotonic()
-    await client.open_sockets()
+    async with asyncio.timeout(OPENED_WITHIN):
+        await client.open_sockets()
     _tell({"seconds": time.monotonic() - began})
     loop = asyncio.get_running_loop()
     while True:
@@ -105,12 +107,6 @@ class Client:
         """Open every socket and wait for its `ready`."""
         turn = asyncio.Semaphore(AT_ONCE)
         await asyncio.gather(*(self._open(token, turn) for token in self.task.tokens))
-        loop = asyncio.get_running_loop()
-        for _ in range(self.task.connections):
-            _, sender = await loop.create_connection(
-                lambda: Sender(self._answered), *self.task.address
-            )
-            self._free.append(sender)
 
     async def _open(self, token: str, turn: asyncio.Semaphore) -> None:
         loop = asyncio.get_running_loop()
@@ -125,6 +121,7 @@ class Client:
         self.frames.clear()
         self._answers.clear()
         self._statuses.clear()
+        await self._connect()
         interval = int(1e9 / self.task.rate)
         # From the clock of the harness to ours, which does not jump.
         shift = time.monotonic_ns() - time.time_ns()
@@ -138,6 +135,17 @@ class Client:
                 due += interval
             await asyncio.sleep(TICK)
         return await self._outcome(begin, end, late)
+
+    async def _connect(self) -> None:
+        """Connect anew: the server does not keep connections that idle from turn to turn."""
+        loop = asyncio.get_running_loop()
+        while self._free:
+            self._free.pop().close()
+        for _ in range(self.task.connections):
+            _, sender = await loop.create_connection(
+                lambda: Sender(self._answered), *self.task.address
+            )
+            self._free.append(sender)
 
     def _send(self, due: int) -> None:
         """Send on a free connection, or later: then it was begun when it was due."""
@@ -191,13 +199,16 @@ class Sender(asyncio.Protocol):
         self._transport: asyncio.WriteTransport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
+        self._transport = cast("asyncio.WriteTransport", transport)
 
     def send(self, request: bytes, begun: int, key: int) -> None:
         """Send one message."""
         self.begun = begun
         self._transport.write(request + body(begun, key))
+
+    def close(self) -> None:
+        """Hang up."""
+        self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
         data = self._partial + data
@@ -220,10 +231,9 @@ class Receiver(asyncio.Protocol):
         self._transport: asyncio.WriteTransport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
+        self._transport = cast("asyncio.WriteTransport", transport)
         key = base64.b64encode(secrets.token_bytes(16)).decode()
-        transport.write(
+        self._transport.write(
             (
                 "GET /v1/ws HTTP/1.1\r\nHost: bench\r\n"
                 "Upgrade: websocket\r\nConnection: Upgrade\r\n"
