@@ -124,6 +124,7 @@ class Hub:
         listed = await self._subscribe(subscriber)
         ready = {"type": "ready", "user_id": subscriber.user_id, "conversations": listed}
         subscriber.sink.write([frames.of(ready)])
+        await subscriber.sink.drained()
         standing = {one["conversation_id"]: one["last_seq"] for one in listed}
         await self._catch_up(subscriber, cursors, standing)
 
@@ -392,6 +393,7 @@ class Hub:
             last_seq = standing.get(conversation_id)
             if last_seq is None:
                 subscriber.sink.write([_not_a_member(conversation_id)])
+                await subscriber.sink.drained()
             elif seq != last_seq:
                 async for batch in self._missing(subscriber, conversation_id, seq, last_seq):
                     subscriber.sink.write(batch)

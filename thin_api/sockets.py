@@ -69,6 +69,7 @@ class WebSocketSink:
 
     async def drained(self) -> None:
         """Wait until the client has taken most of what was sent."""
+        await asyncio.sleep(0)  # the event loop writes when it has its turn
         await self._connection.drained()
 
     def close(self, code: int, reason: str) -> None:
@@ -86,6 +87,7 @@ class StreamSink:
         self._abort = abort
         self._aborting: asyncio.TimerHandle | None = None
         self._waiting = bytearray()
+        self.is_sending = False
         self._something = asyncio.Event()
         self._taken = asyncio.Event()
         self.closed = False
@@ -94,7 +96,7 @@ class StreamSink:
         """Send frames soon; a client that did not take the last ones is cut off, to resume."""
         if self.closed:
             return
-        if len(self._waiting) > self._most_behind:
+        if self.is_sending and len(self._waiting) > self._most_behind:
             self.close(TOO_SLOW, "too slow: reconnect with cursors")
             return
         for frame in batch:
@@ -311,8 +313,10 @@ class Stream:
             await send(_chunk(STREAM_START))
             while not sink.closed:
                 chunk = _chunk(await sink.next())
+                sink.is_sending = True
                 async with asyncio.timeout(STREAM_PATIENCE):
                     await send(chunk)
+                sink.is_sending = False
             await send(_chunk(await sink.next(), last=True))
         except TimeoutError:
             connection.abort()

@@ -158,6 +158,7 @@ async def test_stream_that_is_not_taken_is_closed_by_the_next_frame() -> None:
     sink.write([Frame(b"x" * 100)])
     assert not sink.closed
     await sink.next()
+    sink.is_sending = True
     sink.write([Frame(b"y" * 100)])
     sink.write([Frame(b"z")])
     assert sink.closed
