@@ -282,14 +282,12 @@ class Stream(Reader):
         self.response = response
         self.user_id = user_id
         self.ids: list[str | None] = []
-        self.comments = 0
         self.retry: str | None = None
         self._blocks = self._read()
 
     def take(self, timeout: float = PATIENCE) -> Json:
         for block in self._blocks:
             fields = [line.partition(": ") for line in block.split("\n") if line[0] != ":"]
-            self.comments += len(fields) < len(block.split("\n"))
             known = {name: value for name, _, value in fields}
             assert known.keys() <= {"id", "data", "retry"}, block
             self.retry = known.get("retry", self.retry)
@@ -298,6 +296,10 @@ class Stream(Reader):
                 frame: Json = json.loads(known["data"])
                 return frame
         raise EOFError
+
+    def next_block(self) -> str:
+        """Return what comes next, be it a comment."""
+        return next(self._blocks)
 
     def rest(self) -> list[Json]:
         """Return what comes until the server ends it."""

@@ -75,7 +75,6 @@ class Deaf:
     def __init__(self, stage: Stage, user_id: str, *, stream: bool = False) -> None:
         host, port = stage.site.url.removeprefix("http://").split(":")
         self.connection = socket.socket()
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32_768)
         self.connection.settimeout(30)
         self.connection.connect((host, int(port)))
         if stream:
@@ -97,7 +96,6 @@ class Deaf:
 
     def read(self) -> bytes:
         """Read whatever there is until the server has closed."""
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1_048_576)
         received = bytearray()
         with contextlib.suppress(ConnectionResetError):
             while chunk := self.connection.recv(65_536):

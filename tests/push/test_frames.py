@@ -153,17 +153,19 @@ async def test_stream_that_ended_takes_nothing_more_and_says_why_it_ended() -> N
     }
 
 
-async def test_stream_that_is_not_taken_is_closed_by_the_next_frame() -> None:
+async def test_stream_whose_client_is_still_at_the_last_frames_is_closed_by_the_next() -> None:
     sink = stream_sink(20)
     sink.write([Frame(b"x" * 100)])
-    assert not sink.closed
-    await sink.next()
-    sink.is_sending = True
     sink.write([Frame(b"y" * 100)])
+    assert not sink.closed
+    assert (await sink.next()).endswith(b"yyy\n\n")
+    sink.is_sending = True
+    sink.write([Frame(b"1" * 100)])
+    assert not sink.closed
     sink.write([Frame(b"z")])
     assert sink.closed
     last = (await sink.next()).decode()
-    assert last.startswith("data: yyy")
+    assert last.startswith("data: 111")
     assert "unavailable" in last
     assert "data: z" not in last
 
