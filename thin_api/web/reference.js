@@ -128,12 +128,14 @@ function drawOperation(method, path, operation) {
   // Drawn when first opened: a hundred forms nobody looks at make a page slow.
   details.addEventListener("toggle", () => {
     if (inside.childElementCount) return;
+    const called = operation["x-function"];
     inside.append(
-      h("p", {}, "Calls ", h("code", {}, `api.${operation["x-function"]}`), "."),
-      h("h3", {}, "Arguments"), table(["Name", "In", "Type", ""], rows),
+      h("p", {}, called ? ["Calls ", h("code", {}, `api.${called}`), "."] : prose(operation.description)),
+      ...(rows.length ? [h("h3", {}, "Arguments"), table(["Name", "In", "Type", ""], rows)] : []),
       h("h3", {}, "Example"), h("pre", {}, curl(method, path, operation)),
-      h("h3", {}, "Answers"), statuses(operation),
-      h("h3", {}, "Try it"), tryForm(method, path, operation));
+      h("h3", {}, "Answers"), statuses(operation));
+    // What stays open has no answer to show.
+    if (called) inside.append(h("h3", {}, "Try it"), tryForm(method, path, operation));
   });
   return details;
 }
