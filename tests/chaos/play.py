@@ -10,6 +10,7 @@ from typing import Any
 
 import uvloop
 
+from tests.chaos.followers import Follower
 from tests.chaos.readers import Reader, reading
 from tests.chaos.stage import Server
 from tests.chaos.verdict import Truth, judge, judge_log, read_truth
@@ -22,6 +23,7 @@ MESSAGES = int(os.environ.get("CHAOS_MESSAGES", "20000"))
 SEED = os.environ.get("CHAOS_SEED") or secrets.token_hex(4)
 HTTP_WRITERS, SQL_WRITERS, SLOW_WRITERS = 6, 4, 2
 HELD_OPEN = 2.0
+FOLLOWERS = 3
 PATIENCE = 60.0
 LIFETIME = 400  # frames
 
@@ -35,6 +37,7 @@ class Play:
     world: World
     servers: Sequence[Server]
     readers: Sequence[Reader]
+    followers: Sequence[Follower]
     http: Sequence[HttpWriter]
     sql: Sequence[SqlWriter]
 
@@ -63,6 +66,8 @@ def perform(
     resynced = any(server.told("push_lost") for server in servers)
     for reader in play.readers:
         faults += judge(reader.user_id, reader.epochs, truth, resynced=resynced)
+    for follower in play.followers:
+        faults += follower.judge(truth, world.everywhere)
     assert not faults, f"seed {SEED}: {len(faults)} faults: {faults[:10]}"
     return play
 
@@ -80,12 +85,13 @@ async def _perform(
         SqlWriter(world, f"{SEED}/{name}") for name in ("batch", "people", "last")
     )
     slow = [SqlWriter(world, f"{SEED}/slow{n}") for n in range(SLOW_WRITERS)]
-    play = Play(world, servers, readers, http, sql)
+    followers = [Follower(user_id, servers[0]) for user_id in world.people[:FOLLOWERS]]
+    play = Play(world, servers, readers, followers, http, sql)
     over = asyncio.Event()
     async with contextlib.AsyncExitStack() as stack:
         for writer in (*sql, batch, people, last, *slow):
             stack.push_async_callback(writer.close)
-        await stack.enter_async_context(reading(readers))
+        await stack.enter_async_context(reading([*readers, *followers]))
         async with asyncio.TaskGroup() as beside:
             for writer, room in zip(slow, world.slow, strict=True):
                 beside.create_task(writer.write_slowly(room, HELD_OPEN, over))
@@ -101,23 +107,29 @@ async def _perform(
                     group.create_task(trouble(play))
             over.set()
         await last.say_last_words()
-        await _until_all_came(world, readers)
+        await _until_all_came(world, readers, followers)
     return play
 
 
-async def _until_all_came(world: World, readers: Sequence[Reader]) -> None:
+async def _until_all_came(
+    world: World, readers: Sequence[Reader], followers: Sequence[Follower]
+) -> None:
     with connect(world.dsn, None) as connection:
         truth = read_truth(connection)
     for reader in readers:
         reader.aim_at(truth.goal(reader.user_id))
+    for follower in followers:
+        follower.aim_at(truth.goal(follower.user_id), world.everywhere)
     try:
         async with asyncio.timeout(PATIENCE):
-            for reader in readers:
-                await reader.there.wait()
+            for one in (*readers, *followers):
+                await one.there.wait()
             for reader in readers:
                 await reader.ping()
     except TimeoutError:
-        lacking = {reader.user_id: reader.lacks() for reader in readers if reader.lacks()}
+        lacking = {
+            reader.user_id: reader.lacks() for reader in (*readers, *followers) if reader.lacks()
+        }
         raise AssertionError(f"seed {SEED}: waited {PATIENCE:g} s for {lacking}") from None
 
 

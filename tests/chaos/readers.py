@@ -2,10 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 from websockets.asyncio.client import ClientConnection, connect
@@ -39,6 +39,15 @@ class Epoch:
     ready: dict[str, int] | None = None
     frames: list[Seen] = field(default_factory=list)
     code: int | None = None
+
+
+class Device(Protocol):
+    """Something that follows what happens."""
+
+    opened: asyncio.Event
+
+    async def run(self) -> None:
+        """Follow it."""
 
 
 class Reader:
@@ -208,7 +217,7 @@ def seen_in(frame: Mapping[str, Any]) -> Seen:
 
 
 @contextlib.asynccontextmanager
-async def reading(readers: Sequence[Reader]) -> Any:
+async def reading(readers: Sequence[Device]) -> AsyncIterator[None]:
     """Let readers read; they are all open when this begins."""
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(reader.run()) for reader in readers]
@@ -219,6 +228,7 @@ async def reading(readers: Sequence[Reader]) -> Any:
             yield
         finally:
             for reader in readers:
-                await reader.leave()
+                if isinstance(reader, Reader):
+                    await reader.leave()
             for task in tasks:
                 task.cancel()
