@@ -94,12 +94,14 @@ class Deaf:
         while not answer.endswith(b"\r\n\r\n"):
             answer += self.connection.recv(1)
 
-    def read(self) -> bytes:
-        """Read whatever there is until the server has closed."""
+    def read(self, last: bytes | None = None) -> bytes:
+        """Read whatever there is until the server has closed, or up to these bytes."""
         received = bytearray()
         with contextlib.suppress(ConnectionResetError):
             while chunk := self.connection.recv(65_536):
                 received += chunk
+                if last and received.endswith(last):
+                    break
         return bytes(received)
 
 
@@ -158,9 +160,10 @@ def test_who_reads_too_late_learns_why(
     group = new_group(stage.db, ada, bo)
     late = deaf(stage, bo)
     flood(stage, group, ada, bo)
-    received = late.read()
-    closing = Close(1013, "too slow: reconnect with cursors").serialize()
-    assert received.endswith(Frame(Opcode.CLOSE, closing).serialize(mask=False))
+    reason = Close(1013, "too slow: reconnect with cursors").serialize()
+    farewell = Frame(Opcode.CLOSE, reason).serialize(mask=False)
+    received = late.read(farewell)
+    assert received.endswith(farewell)
     assert b'"ready"' in received
 
 
