@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 
 from tests.chaos.readers import Seen, seen_in
 from tests.chaos.stage import Server
@@ -59,19 +60,12 @@ class Follower:
         for room in rooms:
             if self.user_id not in room.steady:
                 continue
-            told = [
-                (one.seq, one.kind, one.message_id) for one in self.frames[room.conversation_id]
-            ]
-            wanted = [
-                (seq, *truth.expected(self.user_id, room.conversation_id, seq))
-                for seq in truth.logs[room.conversation_id]
-            ]
+            where = room.conversation_id
+            told = [(one.seq, one.kind, one.message_id) for one in self.frames[where]]
+            wanted = [(seq, *truth.expected(self.user_id, where, seq)) for seq in truth.logs[where]]
             if told != wanted:
-                wrong = next((pair for pair in zip(told, wanted) if pair[0] != pair[1]), "the end")
-                yield (
-                    f"{self.user_id}: the client handed out {len(told)} of {len(wanted)} in "
-                    f"{room.conversation_id}, differing at {wrong}"
-                )
+                one, other = next(pair for pair in zip_longest(told, wanted) if pair[0] != pair[1])
+                yield f"{self.user_id}: the client handed out {one}, not {other} in {where}"
 
     def _look(self) -> None:
         if self._goal is not None and not self.lacks():

@@ -25,6 +25,7 @@ HTTP_WRITERS, SQL_WRITERS, SLOW_WRITERS = 6, 4, 2
 HELD_OPEN = 2.0
 FOLLOWERS = 3
 PATIENCE = 60.0
+LONGEST = 900.0
 LIFETIME = 400  # frames
 
 Trouble = Callable[["Play"], Coroutine[Any, Any, None]]
@@ -57,7 +58,8 @@ def perform(
 ) -> Play:
     """Play one, its share of all messages; nothing may be lost, doubled or out of order."""
     world = World(dsn, int(MESSAGES * share), SEED)
-    play = uvloop.run(_perform(world, servers, troubles, write_to or servers))
+    performance = _perform(world, servers, troubles, write_to or servers)
+    play = uvloop.run(asyncio.wait_for(performance, LONGEST))
     with connect(dsn, None) as connection:
         truth = read_truth(connection)
         faults = [*_broken_promises(world, truth), *judge_log(connection, truth)]
@@ -120,16 +122,15 @@ async def _until_all_came(
         reader.aim_at(truth.goal(reader.user_id))
     for follower in followers:
         follower.aim_at(truth.goal(follower.user_id), world.everywhere)
+    everybody: list[Reader | Follower] = [*readers, *followers]
     try:
         async with asyncio.timeout(PATIENCE):
-            for one in (*readers, *followers):
+            for one in everybody:
                 await one.there.wait()
             for reader in readers:
                 await reader.ping()
     except TimeoutError:
-        lacking = {
-            reader.user_id: reader.lacks() for reader in (*readers, *followers) if reader.lacks()
-        }
+        lacking = {one.user_id: one.lacks() for one in everybody if one.lacks()}
         raise AssertionError(f"seed {SEED}: waited {PATIENCE:g} s for {lacking}") from None
 
 
