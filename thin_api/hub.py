@@ -150,6 +150,13 @@ class Hub:
 
     async def run(self) -> None:
         """Follow the outbox for good, whatever becomes of the database meanwhile."""
+        try:
+            await self._run()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+
+    async def _run(self) -> None:
         tries = 0
         while True:
             listener: Listener | None = None
@@ -438,6 +445,7 @@ class Hub:
 
     def _lose(self, reason: str, error: Exception | None = None) -> None:
         """Give up all that is known: what happens from here on may be missed."""
+        self._flush()
         if self._attached.is_set():
             metrics.RESYNCS.labels(reason).inc()
             count = sum(map(len, self._users.values()))
