@@ -144,7 +144,8 @@ def test_nothing_is_lost_when_a_server_freezes(dsn: str, serve: Serve, reason: s
 
     play = perform(dsn, servers, 0.05, freeze, write_to=[other])
     assert any(reader.epochs[-1].server == "frozen" for reader in play.readers)
-    assert max(writer.slowest for writer in (*play.http, *play.sql)) < UNHINDERED
+    assert max(writer.slowest for writer in play.http) < UNHINDERED
+    assert max(writer.slowest for writer in play.sql) < UNHINDERED
     assert not reason or frozen.resyncs()[reason] >= 1
 
 
