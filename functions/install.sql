@@ -69,7 +69,6 @@ set local plpgsql.extra_errors = 'all';
 -- Events: the outbox and its doorbell.
 \ir chat/doorbell.sql
 \ir chat/listener_lock_class.sql
-\ir chat/event_json.sql
 \ir chat/ring_content.sql
 \ir chat/publish.sql
 \ir chat/events_since.sql

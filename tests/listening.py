@@ -1,5 +1,6 @@
 """A listener's calls one by one, and what it heard: docs/push.md tells when to make which."""
 
+import json
 import uuid
 from typing import Any, Self
 
@@ -93,5 +94,8 @@ class Listener:
     def _look(self, function: str) -> Json:
         answer = succeed(self.connection, function, listener_id=self.id, snapshot=self.snapshot)
         self.snapshot = answer["snapshot"]
+        for one in answer["events"]:
+            if isinstance(one["event"], str):
+                one["event"] = json.loads(one["event"])
         self.heard += answer["events"]
         return answer

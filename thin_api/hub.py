@@ -24,7 +24,11 @@ from thin_api.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-PACE = 0.002  # seconds between looks while events keep coming: they come in handfuls, not singly
+# Seconds between looks while events keep coming: as many milliseconds as the last look gave events,
+# within these bounds. The busier the database, the more each look is worth.
+PACE = 0.002
+LONGEST_PACE = 0.01
+PACE_PER_EVENT = 0.001
 POLLS = (0.001, 0.002, 0.005, 0.01)  # while a writer is in flight and we may not sleep
 LONGEST_SLEEP = (
     30.0  # seconds; a look now and then shows that we are alive, and confirms what we have
@@ -186,17 +190,21 @@ class Hub:
 
     async def _follow(self, listener: Listener) -> None:
         polls = 0
+        pace = PACE
         looked = float("-inf")
         look = await listener.fetch()
         while True:
             now = time.perf_counter()
             polls = 0 if look.events else polls + 1
+            wanted = len(look.events) * PACE_PER_EVENT if look.events else pace / 2
+            pace = min(max(wanted, PACE), LONGEST_PACE)
             self._take(look, listener)
             if look.asleep:
                 await _wait(listener.bell, LONGEST_SLEEP)
                 look = listener.told() or await listener.wake()
-            elif look.events:
-                await asyncio.sleep(max(0.0, looked + PACE - now))
+            elif look.events or pace > PACE:
+                # Not asleep at the first silence: those who ring queue for NOTIFY's lock.
+                await asyncio.sleep(max(0.0, looked + pace - now))
                 look = await listener.fetch()
             else:
                 if polls > 1:

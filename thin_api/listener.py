@@ -5,8 +5,9 @@ docs/push.md has the protocol as a program, and the proof that no wake-up is los
 
 import asyncio
 import dataclasses
+import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import asyncpg
@@ -32,6 +33,11 @@ LOST = (
     asyncpg.InternalClientError,  # of a connection that was terminated and does not know it yet
 )
 
+# jsonb has one order of keys: the shorter first. Only the message is longer, and may come later.
+BEGINNING = re.compile(
+    r'\{(?:"seq": (?P<seq>\d+), )?"type": "(?P<type>\w+)"(?:, "emoji": "(?:[^"\\]|\\.)*")?'
+    r'(?:, "message": \{"id": "(?P<message_id>[0-9a-f-]{36})")?'
+)
 ATTACH = """
 select (attached.result ->> 'listener_id')::integer as id,
        attached.result ->> 'channel' as channel,
@@ -39,27 +45,8 @@ select (attached.result ->> 'listener_id')::integer as id,
   from api.push_attach(p_with_content => true) attached (result)
 """
 LOOK = """
-select look.result ->> 'error' as error,
-       look.result ->> 'snapshot' as snapshot,
-       (look.result ->> 'missed')::boolean as missed,
-       (look.result ->> 'asleep')::boolean as asleep,
-       (look.result ->> 'transactions')::integer as transactions,
-       given.xid::bigint as xid,
-       given.position,
-       given.conversation_id,
-       given.event::text as body,
-       given.event ->> 'type' as kind,
-       (given.event ->> 'seq')::bigint as seq,
-       given.event ->> 'user_id' as user_id,
-       (given.event -> 'user_ids')::text as user_ids,
-       given.event #>> '{{message,id}}' as message_id,
-       given.excluded_user_ids,
-       given.age,
-       extract(epoch from clock_timestamp())::float8 as now
-  from api.{function}($1, $2::text::pg_snapshot) as look (result)
-  left join lateral jsonb_to_recordset(look.result -> 'events') as given (
-            xid text, position bigint, conversation_id text, event jsonb,
-            excluded_user_ids text[], age float8) on true
+select api.{function}(p_listener_id => $1, p_snapshot => $2::text::pg_snapshot)::text,
+       extract(epoch from clock_timestamp())::float8
 """
 FETCH, SLEEP, WAKE = (
     LOOK.format(function=function) for function in ("push_fetch", "push_sleep", "push_wake")
@@ -168,39 +155,40 @@ class Listener:
 
     async def _look(self, statement: str) -> Look:
         blank_rings = self._blank_rings
-        rows = await self._connection.fetch(
+        text, now = await self._connection.fetchrow(
             statement,
             self._id,
             self._snapshot.text if self._snapshot else None,
             timeout=self._timeout,
         )
-        first = rows[0]
-        if first["error"] is not None:
-            raise DroppedError(first["error"])
-        self._snapshot = Snapshot(first["snapshot"])
+        result = orjson.loads(text)
+        if not result["success"]:
+            raise DroppedError(result["error"])
+        self._snapshot = Snapshot(result["snapshot"])
         self._looked = time.monotonic()
-        self._clock = time.time() - first["now"]
-        self._asleep = bool(first["asleep"])
+        self._clock = time.time() - now
+        self._asleep = result.get("asleep", False)
         self._blank_rings -= blank_rings  # those that came meanwhile may be about something newer
         taken, self._taken = self._taken, set()
-        events = [_event(row) for row in rows if row["body"] is not None]
+        events = [_event(given, given["event"], given["age"]) for given in result["events"]]
         shown = {event.position for event in events}
         self._told = [event for event in self._told if event.position not in shown]
         return Look(
             events=[event for event in events if event.position not in taken],
-            transactions=first["transactions"],
-            missed=first["missed"],
+            transactions=result["transactions"],
+            missed=result["missed"],
             asleep=self._asleep,
         )
 
     def _rung(self, _connection: Any, _pid: int, _channel: str, content: str) -> None:
         self.rings += 1
         self.bell.set()
-        try:
-            event = _told(content, time.time() - self._clock)
-        except (LookupError, TypeError, ValueError):
+        if not content:
             self._blank_rings += 1  # too long for a notification
             return
+        about, _, body = content.partition("\n")
+        told = orjson.loads(about)
+        event = _event(told, body, max(0.0, time.time() - self._clock - told["written_at"]))
         if self._snapshot is None or not self._snapshot.shows(event.xid):
             self._told.append(event)
 
@@ -215,34 +203,25 @@ class Listener:
         self.bell.set()
 
 
-def _event(row: Any) -> Event:
-    user_ids = row["user_ids"]
+def _event(about: Mapping[str, Any], body: str, age: float) -> Event:
+    seq, kind, message_id = _read(body)
     return Event(
-        xid=row["xid"],
-        position=row["position"],
-        conversation_id=row["conversation_id"],
-        kind=row["kind"],
-        seq=row["seq"],
-        body=row["body"].encode(),
-        excluded=row["excluded_user_ids"],
-        user_ids=orjson.loads(user_ids) if user_ids else (row["user_id"],),
-        message_id=row["message_id"],
-        age=row["age"],
-    )
-
-
-def _told(content: str, now: float) -> Event:
-    about, _, body = content.partition("\n")
-    told = orjson.loads(about)
-    return Event(
-        xid=int(told["xid"]),
-        position=told["position"],
-        conversation_id=told["conversation_id"],
-        kind=told["type"],
-        seq=told["seq"],
+        xid=int(about["xid"]),
+        position=about["position"],
+        conversation_id=about["conversation_id"],
+        kind=kind,
+        seq=None if seq is None else int(seq),
         body=body.encode(),
-        excluded=told["excluded_user_ids"],
-        user_ids=told["user_ids"] or (told["user_id"],),
-        message_id=told["message_id"],
-        age=max(0.0, now - told["written_at"]),
+        excluded=about["excluded_user_ids"],
+        user_ids=about["user_ids"],
+        message_id=message_id,
+        age=age,
     )
+
+
+def _read(body: str) -> tuple[str | None, str, str | None]:
+    """Read seq, type and message id of an event, which PostgreSQL writes first, being short."""
+    found = BEGINNING.match(body)
+    if found is None:
+        raise ValueError("an event that does not begin as events do")
+    return found["seq"], found["type"], found["message_id"]

@@ -1,7 +1,8 @@
 -- chat.confirm_fetch: notes how far a listener has come, so that maintain() may trim what all have seen.
 --
 -- Takes    p_listener_id; p_snapshot: the last one it was given; p_first: it may be null, for the first look.
--- Returns  null, or the refusal for a listener that never attached, is another session, or was forgotten.
+-- Returns  as_text: how it gets events; or the refusal of one that never attached, is another session, or was
+--          forgotten.
 -- Locks    the listener's row, when it is written. Then maintain() cannot forget it in the same moment.
 -- Writes   listeners: at the first look awake_from (a transaction that overlooked the listener when it published
 --          had its xid before this one was assigned); later the snapshot, lazily, as every writer reads the row.
@@ -9,8 +10,10 @@
 create or replace function chat.confirm_fetch(
     p_listener_id integer,
     p_snapshot    pg_snapshot,
-    p_first       boolean default false
-) returns jsonb
+    p_first       boolean default false,
+    out as_text   boolean,
+    out refusal   jsonb
+)
 language plpgsql volatile
 as $$
 declare
@@ -18,17 +21,22 @@ declare
     v_every    interval := (select least(interval '5 seconds', l.outbox_retention / 4) from chat.limits l);
 begin
     if p_listener_id is null then
-        return chat.invalid('listener_id', 'is missing');
+        refusal := chat.invalid('listener_id', 'is missing');
+        return;
     end if;
-    select l.fetched_at, l.awake_from, l.xmin = pg_current_xact_id_if_assigned()::xid as attaching
+    select l.fetched_at, l.awake_from, l.channel, l.xmin = pg_current_xact_id_if_assigned()::xid as attaching
       into v_listener
       from chat.listeners l
      where l.lock_key = p_listener_id and l.backend_pid = pg_backend_pid();
     if not found then
-        return chat.fail('not_found', 'this session is not attached as that listener: attach, resume from the log');
+        refusal := chat.fail('not_found', 'this session is not attached as that listener: attach, resume from the log');
+        return;
     end if;
+    as_text := v_listener.channel is not null;
     if p_snapshot is null and not p_first or p_snapshot is not null and v_listener.awake_from is null then
-        return chat.invalid('snapshot', 'must come from this listener''s first fetch, after push_attach has committed');
+        refusal := chat.invalid('snapshot',
+                                'must come from this listener''s first fetch, after push_attach has committed');
+        return;
     end if;
 
     if p_snapshot is null and v_listener.attaching is not true
@@ -39,10 +47,9 @@ begin
                awake_from = case when p_snapshot is null then pg_current_xact_id() else l.awake_from end
          where l.lock_key = p_listener_id;
         if not found then
-            return chat.fail('not_found', 'this listener was just forgotten: attach again, resume from the log');
+            refusal := chat.fail('not_found', 'this listener was just forgotten: attach again, resume from the log');
         end if;
     end if;
-    return null;
 end
 $$;
 

@@ -2,34 +2,50 @@
 -- since a snapshot. Exact in whatever order transactions commit: a transaction not visible in a snapshot
 -- had either not begun (xid >= its xmax) or was running (xid among its xip).
 --
--- Takes    p_snapshot: the listener's previous one; null: nothing is new, the snapshot is all it wants.
+-- Takes    p_snapshot: the listener's previous one; null: nothing is new, the snapshot is all it wants;
+--          p_as_text: give each event as text, to be handed on as it is, and not as json within json.
 -- Returns  snapshot (that of this look), events, transactions (how many wrote them), missed: more than
 --          chat.limits.listener_backlog waited, none is given. Events are ordered by position: it is drawn
 --          under the lock that makes seq, so those of a conversation come in log order.
 --          What a dump brought along from another server has numbers this one has not reached: it is not given.
 -- Cost     two index scans that touch what is returned and nothing else, however long some transaction is open.
-create or replace function chat.events_since(p_snapshot pg_snapshot) returns jsonb
-language sql volatile
+create or replace function chat.events_since(p_snapshot pg_snapshot, p_as_text boolean) returns jsonb
+language plpgsql volatile
 as $$
+declare
+    v_most  integer := (select l.listener_backlog from chat.limits l);
+    v_found jsonb;
+begin
     with fresh as materialized (
         select o.*
           from chat.outbox o
          where o.xid >= pg_snapshot_xmax(p_snapshot) and o.xid < pg_snapshot_xmax(pg_current_snapshot())
         union all
         select o.*
-          from pg_snapshot_xip(p_snapshot) running (xid)
-          join chat.outbox o on o.xid = running.xid
-         limit (select l.listener_backlog + 1 from chat.limits l)),
+          from chat.outbox o
+         where o.xid = any (array(select running.xid from pg_snapshot_xip(p_snapshot) running (xid)))
+         limit v_most + 1),
     counted as (
-        select count(distinct f.xid) as transactions, count(*) > max(l.listener_backlog) as missed
-          from fresh f, chat.limits l)
+        select count(distinct f.xid) as transactions, count(*) > v_most as missed
+          from fresh f)
     select jsonb_build_object(
                'snapshot', pg_current_snapshot()::text,
                'transactions', c.transactions,
-               'missed', coalesce(c.missed, false),
+               'missed', c.missed,
                'events', case when c.missed then '[]' else coalesce(
-                   (select jsonb_agg(chat.event_json(f::chat.outbox) order by f.position) from fresh f), '[]') end)
-      from counted c
+                   (select jsonb_agg(jsonb_build_object(
+                               'age', extract(epoch from clock_timestamp() - f.created_at),
+                               'xid', f.xid::text,
+                               'event', case when p_as_text then to_jsonb(f.event::text) else f.event end,
+                               'position', f.position,
+                               'user_ids', f.event -> 'user_ids',
+                               'conversation_id', f.conversation_id,
+                               'excluded_user_ids', to_jsonb(f.excluded_user_ids)) order by f.position)
+                      from fresh f), '[]') end)
+      into v_found
+      from counted c;
+    return v_found;
+end
 $$;
 
 comment on function chat.events_since is 'The events of every transaction that became visible since a snapshot.';

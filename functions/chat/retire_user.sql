@@ -48,7 +48,8 @@ begin
     update chat.users u
        set deactivated_at = coalesce(u.deactivated_at, clock_timestamp()), updated_at = clock_timestamp()
      where u.user_id = p_user_id;
-    perform chat.publish(null, jsonb_build_object('type', 'user_deactivated', 'user_id', p_user_id));
+    perform chat.publish(null, jsonb_build_object(
+        'type', 'user_deactivated', 'user_ids', jsonb_build_array(p_user_id)));
     return null;
 end
 $$;

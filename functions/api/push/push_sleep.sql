@@ -12,13 +12,19 @@ language plpgsql volatile
 security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_refusal jsonb := coalesce(chat.service_refusal(), chat.confirm_fetch(p_listener_id, p_snapshot));
-    v_asleep  boolean;
-    v_seen    jsonb;
+    v_refusal  jsonb := chat.service_refusal();
+    v_listener record;
+    v_asleep   boolean;
+    v_seen     jsonb;
 begin
     if v_refusal is not null then
         return v_refusal;
     end if;
+    v_listener := chat.confirm_fetch(p_listener_id, p_snapshot);
+    if v_listener.refusal is not null then
+        return v_listener.refusal;
+    end if;
+
     -- A look after the lock needs a new snapshot: with an older one there is no sleeping.
     select pg_snapshot_xmin(pg_current_snapshot()) >= l.awake_from
            and current_setting('transaction_isolation') = 'read committed'
@@ -34,7 +40,7 @@ begin
         v_asleep := pg_try_advisory_lock(chat.listener_lock_class(), p_listener_id);
     end if;
 
-    v_seen := chat.events_since(p_snapshot);
+    v_seen := chat.events_since(p_snapshot, v_listener.as_text);
     if v_asleep and (v_seen -> 'events' <> '[]' or (v_seen -> 'missed')::boolean) then
         v_asleep := not pg_advisory_unlock(chat.listener_lock_class(), p_listener_id);
     end if;

@@ -9,7 +9,8 @@ language plpgsql volatile
 security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_refusal jsonb := chat.service_refusal();
+    v_refusal  jsonb := chat.service_refusal();
+    v_listener record;
 begin
     if v_refusal is not null then
         return v_refusal;
@@ -18,11 +19,11 @@ begin
     if p_listener_id is not null then
         perform pg_advisory_unlock(chat.listener_lock_class(), p_listener_id);
     end if;
-    v_refusal := chat.confirm_fetch(p_listener_id, p_snapshot);
-    if v_refusal is not null then
-        return v_refusal;
+    v_listener := chat.confirm_fetch(p_listener_id, p_snapshot);
+    if v_listener.refusal is not null then
+        return v_listener.refusal;
     end if;
-    return chat.ok(chat.events_since(p_snapshot));
+    return chat.ok(chat.events_since(p_snapshot, v_listener.as_text));
 end
 $$;
 

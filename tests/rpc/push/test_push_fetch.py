@@ -22,7 +22,8 @@ def test_an_event_is_the_frame_and_who_gets_it(scene: Scene, listener: Listener)
     result = listener.fetch()
     assert (result["transactions"], result["missed"]) == (1, False)
     (event,) = result["events"]
-    assert set(event) == {"position", "xid", "conversation_id", "event", "excluded_user_ids", "age"}
+    about = {"position", "xid", "conversation_id", "user_ids", "excluded_user_ids", "age"}
+    assert set(event) == {*about, "event"}
     assert event["conversation_id"] == scene.group
     assert event["excluded_user_ids"] is None
     assert event["event"]["message"] == message
@@ -206,7 +207,7 @@ def test_events_outside_the_log_come_too(scene: Scene, listener: Listener) -> No
         ("member_removed", scene.group),
         ("user_deactivated", None),
     ]
-    assert listener.heard[-1]["event"] == {"type": "user_deactivated", "user_id": scene.cid}
+    assert listener.heard[-1]["event"] == {"type": "user_deactivated", "user_ids": [scene.cid]}
 
 
 def test_as_many_as_the_backlog_allows_are_given(scene: Scene, listener: Listener) -> None:
