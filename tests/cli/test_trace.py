@@ -39,8 +39,9 @@ class Scene:
     def told(self, *logs: Path) -> str:
         """Tell the story."""
         with doctor.connect(self.dsn) as connection:
-            ids = (uuid.UUID(one) for one in self.about.values())
-            return "\n".join(trace.tell(connection, *ids, [str(log) for log in logs]))
+            conversation_id, message_id = map(uuid.UUID, self.about.values())
+            paths = [str(log) for log in logs]
+            return "\n".join(trace.tell(connection, conversation_id, message_id, paths))
 
 
 @pytest.fixture
@@ -292,11 +293,12 @@ def test_a_login_looks_as_operator_if_it_may(scene: Scene, granted: bool) -> Non
         try:
             with doctor.connect(scene.dsn) as connection:
                 connection.execute(sql.SQL("set session authorization {}").format(role))
-                ids = [uuid.UUID(one) for one in scene.about.values()]
+                conversation_id, message_id = map(uuid.UUID, scene.about.values())
+                story = trace.tell(connection, conversation_id, message_id)
                 if granted:
-                    assert any("sent as 1" in line for line in trace.tell(connection, *ids))
+                    assert any("sent as 1" in line for line in story)
                 else:
                     with pytest.raises(trace.TraceError, match="grant parley_operator"):
-                        list(trace.tell(connection, *ids))
+                        list(story)
         finally:
             owner.execute(sql.SQL("drop role {}").format(role))
