@@ -30,9 +30,8 @@ PACE = 0.002
 LONGEST_PACE = 0.01
 PACE_PER_EVENT = 0.001
 POLLS = (0.001, 0.002, 0.005, 0.01)  # while a writer is in flight and we may not sleep
-LONGEST_SLEEP = (
-    30.0  # seconds; a look now and then shows that we are alive, and confirms what we have
-)
+# Seconds; a look now and then shows that we are alive, and confirms what we have.
+LONGEST_SLEEP = 30.0
 RECONNECT = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 READS_AT_ONCE = 4  # sockets being brought up to date share this many database connections
 MOST_HELD = 2_000  # events kept back for a socket that is being brought up to date
