@@ -5,7 +5,8 @@
 --          forgotten.
 -- Locks    the listener's row, when it is written. Then maintain() cannot forget it in the same moment.
 -- Writes   listeners: at the first look awake_from (a transaction that overlooked the listener when it published
---          had its xid before this one was assigned); later the snapshot, lazily, as every writer reads the row.
+--          had its xid before this one was assigned), soon after its snapshot, for nothing is trimmed before; later
+--          snapshots lazily, as every writer reads the row.
 -- Fails    validation_error, not_found
 create or replace function chat.confirm_fetch(
     p_listener_id integer,
@@ -24,7 +25,8 @@ begin
         refusal := chat.invalid('listener_id', 'is missing');
         return;
     end if;
-    select l.fetched_at, l.awake_from, l.channel, l.xmin = pg_current_xact_id_if_assigned()::xid as attaching
+    select l.fetched_at, l.snapshot, l.awake_from, l.channel,
+           l.xmin = pg_current_xact_id_if_assigned()::xid as attaching
       into v_listener
       from chat.listeners l
      where l.lock_key = p_listener_id and l.backend_pid = pg_backend_pid();
@@ -40,7 +42,8 @@ begin
     end if;
 
     if p_snapshot is null and v_listener.attaching is not true
-       or p_snapshot is not null and v_listener.fetched_at < clock_timestamp() - v_every then
+       or p_snapshot is not null
+          and (v_listener.snapshot is null or v_listener.fetched_at < clock_timestamp() - v_every) then
         update chat.listeners l
            set snapshot = p_snapshot,
                fetched_at = clock_timestamp(),

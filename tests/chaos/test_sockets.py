@@ -87,7 +87,9 @@ def test_nothing_is_lost_when_servers_are_killed(dsn: str, serve: Serve) -> None
             if len(killed) == 1:
                 await play.world.reach(share + 0.1)
             for server in killed:
+                attached = server.told("push_attached")
                 await asyncio.to_thread(server.start)
+                await until_attached(server, attached + 1)
 
     play = perform(dsn, servers, 0.2, kill)
     assert [server.told("push_attached") for server in servers] == [3, 3]
