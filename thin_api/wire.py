@@ -77,10 +77,13 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 class HttpProtocol(HttpToolsProtocol):
     """uvicorn's HTTP protocol, open to an application whose answer does not end by itself."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.ending = asyncio.Event()
+
     def on_message_begin(self) -> None:
         """Begin a request, which finds this connection in its scope."""
         super().on_message_begin()
-        self.ending = asyncio.Event()
         cast("dict[str, Any]", self.scope)[EXTENSION] = self
 
     def shutdown(self) -> None:
