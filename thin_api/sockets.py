@@ -304,12 +304,12 @@ class Stream:
         sink = StreamSink(self._services.settings.socket_backlog, connection.abort)
         subscriber = Subscriber(caller.actor_id or "", sink)
         await self._hub.enter(subscriber)
-        await send({"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS})
         watch = asyncio.create_task(_end_with(receive, sink))
         ending = asyncio.create_task(_end_at(connection.ending, sink))
         opening = asyncio.create_task(self._hub.start(subscriber, cursors))
         expiry = _Expiry(caller, sink.close)
         try:
+            await send({"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS})
             await send(_chunk(STREAM_START))
             while not sink.closed:
                 chunk = _chunk(await sink.next())
