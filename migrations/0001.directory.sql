@@ -22,14 +22,18 @@ create table chat.limits (
     reactions_per_message integer not null default 100,
     changes_gap           integer not null default 10000,
     listener_backlog      integer not null default 10000,
+    webhooks_per_batch    integer not null default 100,
+    delivery_attempts     integer not null default 10,
     outbox_retention      interval not null default '10 minutes',
+    delivery_lease        interval not null default '2 minutes',
+    webhook_retention     interval not null default '30 days',
     constraint limits_pkey primary key (only_row),
     constraint limits_only_row_check check (only_row),
     constraint limits_positive_check check (
         least(content_characters, metadata_bytes, title_characters, name_characters, key_characters,
               members_per_addition, messages_per_batch, page_size, query_characters, reactions_per_message,
-              changes_gap, listener_backlog) > 0
-        and outbox_retention > interval '0')
+              changes_gap, listener_backlog, webhooks_per_batch, delivery_attempts) > 0
+        and least(outbox_retention, delivery_lease, webhook_retention) > interval '0')
 );
 
 insert into chat.limits default values;
@@ -49,13 +53,20 @@ comment on column chat.limits.reactions_per_message is 'Most reactions one messa
 comment on column chat.limits.changes_gap is 'Most log numbers list_changes bridges before it answers reset.';
 comment on column chat.limits.listener_backlog is 'Most events a listener is given at once; with more it resumes from the log.';
 comment on column chat.limits.outbox_retention is 'How long events are kept for a listener that does not look; at least a minute, as sleepers look every half one.';
+comment on column chat.limits.webhooks_per_batch is 'Most webhooks in one receive_webhooks_atomic.';
+comment on column chat.limits.delivery_attempts is 'How often a delivery is tried before it is given up.';
+comment on column chat.limits.delivery_lease is
+    'How long a delivery whose answer is missing waits for the provider''s status before it is tried again.';
+comment on column chat.limits.webhook_retention is 'How long providers'' payloads, and events that wait for a message, are kept.';
 
 create table chat.tenants (
     tenant_id  uuid not null,
     name       text not null,
     created_at timestamptz not null default now(),
+    desk       text not null default 'everyone',
     constraint tenants_pkey primary key (tenant_id),
-    constraint tenants_name_check check (name <> '')
+    constraint tenants_name_check check (name <> ''),
+    constraint tenants_desk_check check (desk in ('everyone', 'agents'))
 );
 
 insert into chat.tenants (tenant_id, name) values ('00000000-0000-0000-0000-000000000000', 'default');
@@ -64,6 +75,8 @@ comment on table chat.tenants is 'Customers that share this database and never s
 comment on column chat.tenants.tenant_id is 'The nil uuid is the default tenant.';
 comment on column chat.tenants.name is 'For people; not unique.';
 comment on column chat.tenants.created_at is 'When the tenant was made.';
+comment on column chat.tenants.desk is
+    'everyone | agents: who reads and answers the inbox, all people and bots of the tenant or those in chat.desk_agents.';
 
 create table chat.users (
     user_id        uuid not null,

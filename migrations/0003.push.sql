@@ -9,6 +9,7 @@ create unlogged table chat.outbox (
     conversation_id   uuid,
     event             jsonb not null,
     excluded_user_ids uuid[],
+    desk_id           uuid,
     created_at        timestamptz not null default clock_timestamp(),
     constraint outbox_pkey primary key (xid, position)
 ) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
@@ -19,6 +20,7 @@ comment on column chat.outbox.position is 'Order within the transaction.';
 comment on column chat.outbox.conversation_id is 'Whose members get the event; null: it is for listeners alone.';
 comment on column chat.outbox.event is 'The frame to send, as list_changes gives it.';
 comment on column chat.outbox.excluded_user_ids is 'Members who get a skip instead.';
+comment on column chat.outbox.desk_id is 'The tenant whose desk gets it, too: events of inbox conversations.';
 comment on column chat.outbox.created_at is 'When it was written.';
 
 create unlogged table chat.listeners (

@@ -13,14 +13,18 @@ create table chat.limits (
     reactions_per_message integer not null default 100,
     changes_gap           integer not null default 10000,
     listener_backlog      integer not null default 10000,
+    webhooks_per_batch    integer not null default 100,
+    delivery_attempts     integer not null default 10,
     outbox_retention      interval not null default '10 minutes',
+    delivery_lease        interval not null default '2 minutes',
+    webhook_retention     interval not null default '30 days',
     constraint limits_pkey primary key (only_row),
     constraint limits_only_row_check check (only_row),
     constraint limits_positive_check check (
         least(content_characters, metadata_bytes, title_characters, name_characters, key_characters,
               members_per_addition, messages_per_batch, page_size, query_characters, reactions_per_message,
-              changes_gap, listener_backlog) > 0
-        and outbox_retention > interval '0')
+              changes_gap, listener_backlog, webhooks_per_batch, delivery_attempts) > 0
+        and least(outbox_retention, delivery_lease, webhook_retention) > interval '0')
 );
 
 insert into chat.limits default values;
@@ -40,3 +44,8 @@ comment on column chat.limits.reactions_per_message is 'Most reactions one messa
 comment on column chat.limits.changes_gap is 'Most log numbers list_changes bridges before it answers reset.';
 comment on column chat.limits.listener_backlog is 'Most events a listener is given at once; with more it resumes from the log.';
 comment on column chat.limits.outbox_retention is 'How long events are kept for a listener that does not look; at least a minute, as sleepers look every half one.';
+comment on column chat.limits.webhooks_per_batch is 'Most webhooks in one receive_webhooks_atomic.';
+comment on column chat.limits.delivery_attempts is 'How often a delivery is tried before it is given up.';
+comment on column chat.limits.delivery_lease is
+    'How long a delivery whose answer is missing waits for the provider''s status before it is tried again.';
+comment on column chat.limits.webhook_retention is 'How long providers'' payloads, and events that wait for a message, are kept.';

@@ -19,7 +19,7 @@ create table chat.members (
     constraint members_conversation_fkey foreign key (conversation_id, tenant_id)
         references chat.conversations (conversation_id, tenant_id),
     constraint members_user_fkey foreign key (tenant_id, user_id) references chat.users (tenant_id, user_id),
-    constraint members_role_check check (role in ('owner', 'admin', 'member')),
+    constraint members_role_check check (role in ('owner', 'admin', 'member', 'contact', 'agent')),
     constraint members_notify_check check (notify in ('all', 'mentions', 'none')),
     constraint members_watermarks_check check (joined_seq >= 0 and read_seq <= delivered_seq and read_seq >= joined_seq),
     constraint members_left_check check (left_seq > joined_seq),
@@ -31,7 +31,8 @@ comment on table chat.members is 'Who is, or was, in a conversation, with what r
 comment on column chat.members.conversation_id is 'The conversation.';
 comment on column chat.members.user_id is 'The member.';
 comment on column chat.members.tenant_id is 'Ties conversation and user to one tenant.';
-comment on column chat.members.role is 'owner | admin | member. A group with members has an owner.';
+comment on column chat.members.role is
+    'owner | admin | member; in an inbox contact | agent. A group with members has an owner.';
 comment on column chat.members.joined_seq is 'Log number of the system message that told of joining; 0: there from the creation.';
 comment on column chat.members.left_seq is 'Log number of the system message that told of leaving; null: active.';
 comment on column chat.members.delivered_seq is 'Everything up to here has reached a device of the member. Never goes back.';
