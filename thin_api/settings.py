@@ -75,10 +75,24 @@ class Settings:
     jwt_issuer: str | None = setting(None, "required `iss` of a token")
     jwt_audience: str | None = setting(None, "required `aud` of a token")
 
-    whatsapp_app_secret: str | None = setting(None, "key of webhook signatures", secret=True)
-    whatsapp_verify_token: str | None = setting(None, "webhook verification token", secret=True)
+    whatsapp_app_secret: str | None = setting(
+        None, "key of WhatsApp's webhook signatures", secret=True
+    )
+    whatsapp_verify_token: str | None = setting(
+        None, "word that a webhook's verification must bring", secret=True
+    )
     whatsapp_access_token: str | None = setting(None, "token for sending", secret=True)
-    whatsapp_api_base: str | None = setting(None, "address of the provider's API")
+    whatsapp_api_base: str = setting(
+        "https://graph.facebook.com/v23.0", "address of WhatsApp's API, with its version"
+    )
+    twilio_account_sid: str | None = setting(None, "Twilio account, for sending")
+    twilio_auth_token: str | None = setting(
+        None, "Twilio's key, for sending and of webhook signatures", secret=True
+    )
+    twilio_api_base: str = setting("https://api.twilio.com", "address of Twilio's API")
+    public_url: str | None = setting(
+        None, "this server's address as Twilio calls it: part of what its signatures sign"
+    )
     responder: str | None = setting(None, "who answers assistant runs")
 
 
@@ -189,8 +203,10 @@ def _check(settings: Settings) -> None:
         raise SettingsError("DATABASE_URL must begin with postgresql:// (or postgres://)")
     if settings.jwt_secret and len(settings.jwt_secret.encode()) < SHORTEST_SECRET:
         raise SettingsError(f"PARLEY_JWT_SECRET must be at least {SHORTEST_SECRET} bytes long")
-    if settings.jwks_url and urlsplit(settings.jwks_url).scheme not in ("https", "http"):
-        raise SettingsError("PARLEY_JWKS_URL must be an http or https address")
+    for name in ("jwks_url", "whatsapp_api_base", "twilio_api_base", "public_url"):
+        address = getattr(settings, name)
+        if address and urlsplit(address).scheme not in ("https", "http"):
+            raise SettingsError(f"PARLEY_{name.upper()} must be an http or https address")
 
 
 def _kept_secret(path: Path) -> str:

@@ -55,8 +55,14 @@ def test_names_of_other_programs_are_none_of_our_business() -> None:
 
 
 def test_settings_of_parts_that_come_later_are_known() -> None:
-    later = ("APP_SECRET", "VERIFY_TOKEN", "ACCESS_TOKEN", "API_BASE")
-    assert {f"PARLEY_WHATSAPP_{name}" for name in later} | {"PARLEY_RESPONDER"} <= names().keys()
+    assert "PARLEY_RESPONDER" in names()
+
+
+@pytest.mark.parametrize("name", ["PARLEY_PUBLIC_URL", "PARLEY_WHATSAPP_API_BASE"])
+def test_an_address_must_be_one_of_the_web(name: str) -> None:
+    assert load({name: "https://example.org/v1"}) != load({})
+    with pytest.raises(SettingsError, match=name):
+        load({name: "example.org/v1"})
 
 
 def test_secrets_never_show_in_a_representation() -> None:
