@@ -28,6 +28,10 @@ set local plpgsql.extra_errors = 'all';
 \ir chat/actor.sql
 \ir chat/service_refusal.sql
 \ir chat/self_refusal.sql
+\ir chat/is_agent.sql
+\ir chat/resolved_contact.sql
+\ir chat/resolved_conversation.sql
+\ir chat/desk_conversation.sql
 \ir chat/outsider.sql
 \ir chat/reader.sql
 \ir chat/participant.sql
@@ -51,6 +55,8 @@ set local plpgsql.extra_errors = 'all';
 \ir chat/joining_lock.sql
 \ir chat/lock_groups.sql
 \ir chat/lock_conversation.sql
+\ir chat/lock_inbox.sql
+\ir chat/lock_thread.sql
 \ir chat/lock_history.sql
 
 -- Rows as callers see them.
@@ -135,6 +141,11 @@ set local plpgsql.extra_errors = 'all';
 \ir api/messages/message_status.sql
 \ir api/messages/get_message_status.sql
 \ir api/messages/search_messages.sql
+
+-- The inbox: two contacts that turn out to be one.
+\ir chat/renumber_log.sql
+\ir chat/merge_threads.sql
+\ir chat/merge_contacts.sql
 
 -- Push. A listener attaches, fetches as long as something comes, sleeps, is woken by the doorbell; clients are
 -- told what they are subscribed to.

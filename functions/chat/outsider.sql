@@ -1,4 +1,4 @@
--- chat.outsider: why someone who is not an active member of a conversation is refused.
+-- chat.outsider: why someone who is not an active member of a conversation, nor of its desk, is refused.
 --
 -- Takes    p_conversation_id; p_tenant_id: the actor's tenant.
 -- Returns  the refusal: another tenant's conversation does not exist.
@@ -10,7 +10,8 @@ begin
     if p_conversation_id is null then
         return chat.invalid('conversation_id', 'is missing');
     end if;
-    perform from chat.conversations c where c.conversation_id = p_conversation_id and c.tenant_id = p_tenant_id;
+    perform from chat.conversations c
+      where c.conversation_id = chat.resolved_conversation(p_conversation_id) and c.tenant_id = p_tenant_id;
     if not found then
         return chat.fail('not_found', 'there is no such conversation');
     end if;
