@@ -124,6 +124,11 @@ set local plpgsql.extra_errors = 'all';
 \ir chat/original_content.sql
 \ir chat/original_metadata.sql
 \ir chat/replayed.sql
+\ir chat/source_refusal.sql
+\ir chat/window_closes_at.sql
+\ir chat/window_refusal.sql
+\ir chat/send_to_contact.sql
+\ir chat/holds_agent.sql
 \ir api/messages/send_message_atomic.sql
 \ir api/messages/send_messages_atomic.sql
 \ir chat/target_message.sql
@@ -146,6 +151,23 @@ set local plpgsql.extra_errors = 'all';
 \ir chat/renumber_log.sql
 \ir chat/merge_threads.sql
 \ir chat/merge_contacts.sql
+
+-- The inbox: what goes out. A worker claims deliveries, calls the provider, settles them; the provider tells the rest.
+\ir chat/delivery_rank.sql
+\ir chat/delivery_json.sql
+\ir chat/announce_delivery.sql
+\ir chat/advance_delivery.sql
+\ir chat/lock_delivery.sql
+\ir chat/identify_message.sql
+\ir chat/apply_status.sql
+\ir chat/is_identities.sql
+\ir chat/delivery_problem.sql
+\ir chat/delivery_pause.sql
+\ir chat/claimed_delivery.sql
+\ir api/inbox/claim_deliveries.sql
+\ir api/inbox/settle_delivery_atomic.sql
+\ir api/inbox/retry_delivery_atomic.sql
+\ir api/inbox/record_delivery_status_atomic.sql
 
 -- Push. A listener attaches, fetches as long as something comes, sleeps, is woken by the doorbell; clients are
 -- told what they are subscribed to.

@@ -170,6 +170,7 @@ create table chat.deliveries (
     lease           uuid,
     due_at          timestamptz not null default clock_timestamp(),
     attempted_at    timestamptz,
+    worker          text,
     sent_at         timestamptz,
     delivered_at    timestamptz,
     read_at         timestamptz,
@@ -197,6 +198,7 @@ comment on column chat.deliveries.attempts is 'How often a worker took it.';
 comment on column chat.deliveries.lease is 'Of the worker that took it last.';
 comment on column chat.deliveries.due_at is
     'When a worker may take it: at once, after a back-off, or, when it was taken, once the provider has had time to tell of it.';
+comment on column chat.deliveries.worker is 'Who took it last: a name for people.';
 comment on column chat.deliveries.attempted_at is 'When a worker last took it.';
 comment on column chat.deliveries.sent_at is 'When the provider took it, by its clock where it told; the same for the times below.';
 comment on column chat.deliveries.delivered_at is 'When it reached the contact.';

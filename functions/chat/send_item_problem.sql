@@ -12,7 +12,7 @@ as $$
                 from jsonb_each(p_message) f
                where case
                    when f.key not in ('p_conversation_id', 'p_actor_id', 'p_content', 'p_client_message_id',
-                                      'p_type', 'p_metadata', 'p_reply_to_id') then true
+                                      'p_type', 'p_metadata', 'p_reply_to_id', 'p_source') then true
                    when f.value = 'null' or f.key = 'p_metadata' then false
                    when jsonb_typeof(f.value) <> 'string' then true
                    when f.key in ('p_conversation_id', 'p_actor_id', 'p_reply_to_id')

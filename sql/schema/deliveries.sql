@@ -7,6 +7,7 @@ create table chat.deliveries (
     status          text not null default 'queued',
     attempts        integer not null default 0,
     lease           uuid,
+    worker          text,
     due_at          timestamptz not null default clock_timestamp(),
     attempted_at    timestamptz,
     sent_at         timestamptz,
@@ -34,6 +35,7 @@ comment on column chat.deliveries.status is
     'queued < sent < failed < delivered < read < played: the highest that was ever reported, in whatever order.';
 comment on column chat.deliveries.attempts is 'How often a worker took it.';
 comment on column chat.deliveries.lease is 'Of the worker that took it last.';
+comment on column chat.deliveries.worker is 'Who took it last: a name for people.';
 comment on column chat.deliveries.due_at is
     'When a worker may take it: at once, after a back-off, or, when it was taken, once the provider has had time to tell of it.';
 comment on column chat.deliveries.attempted_at is 'When a worker last took it.';

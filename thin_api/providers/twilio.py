@@ -135,6 +135,8 @@ def _status(values: Mapping[str, str], at: str, callback: str | None) -> list[Ev
 def _said(values: Mapping[str, str]) -> dict[str, Any]:
     """Read type, text and the rest of a message."""
     kind, content = _kind(values), text(values.get("Body"))
+    if kind == UNSUPPORTED or (kind == "text" and content is None):
+        return {"type": UNSUPPORTED, "content": content, "metadata": {"original": dict(values)}}
     metadata: dict[str, Any] = {}
     if kind == "button":
         metadata[kind] = _taken(values, "Button")
@@ -148,8 +150,6 @@ def _said(values: Mapping[str, str]) -> dict[str, Any]:
         content = ", ".join(filter(None, words)) or content
     elif kind != "text":
         metadata[kind] = _media(values)
-    if kind == UNSUPPORTED or (kind == "text" and content is None):
-        return {"type": UNSUPPORTED, "content": content, "metadata": {"original": dict(values)}}
     if flags := _taken(values, "Forwarded", "FrequentlyForwarded"):
         metadata["context"] = flags
     if referral := _taken(values, "Referral"):

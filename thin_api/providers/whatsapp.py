@@ -30,6 +30,7 @@ NUMBER_CHANGED = ("user_changed_number", "customer_changed_number")
 IDENTITY_CHANGED = ("user_changed_user_id", "customer_identity_changed", "user_identity_changed")
 EXTRAS = ("referral", "origin", "group_id", "errors")
 CHANGED = re.compile(r"changed from (\S+) to (\S+?)\.?\Z")
+USER_IDS = ("bsuid", "parent_bsuid")
 REFERENCES = ("id", "from", "from_user_id", "from_parent_user_id")
 
 
@@ -201,9 +202,8 @@ class _Change:
     def _contact(self, item: Json, among: str, number: str, user: str, parent: str) -> Json:
         """Find by what the other side of an item is known, and its name."""
         known = _known_by(item, number, user, parent)
-        if known.get("wa_id") == self._display:
-            del known["wa_id"]
-            known.pop("phone", None)
+        if self._display and known.get("wa_id") == self._display:  # our own number is nobody else's
+            known = {kind: known[kind] for kind in USER_IDS if kind in known}
         for person, about in self._people:
             if any(known.get(kind) == value for kind, value in person.items()):
                 return _joined(known, person, about)

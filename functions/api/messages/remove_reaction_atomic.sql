@@ -5,7 +5,8 @@
 -- Locks    the actor's member row, then the conversation row.
 -- Writes   reactions -1, messages.reaction_count, changes +1, conversations.last_seq, outbox +1.
 -- Retry    again changes nothing: "duplicate": true.
--- Fails    validation_error, unauthenticated, permission_denied, not_found, not_a_member, conversation_closed
+-- Fails    validation_error, unauthenticated, permission_denied, not_found, not_a_member, unsupported,
+--          conversation_closed
 create or replace function api.remove_reaction_atomic(
     p_conversation_id uuid,
     p_actor_id        uuid default null,
@@ -29,6 +30,9 @@ begin
     v_by := chat.participant(p_conversation_id, p_actor_id);
     if v_by.refusal is not null then
         return v_by.refusal;
+    end if;
+    if (v_by.conversation).kind = 'inbox' then
+        return chat.fail('unsupported', 'the desk does not react to messages');
     end if;
 
     v_message := chat.target_message(v_by.conversation, v_by.user_id, p_message_id);

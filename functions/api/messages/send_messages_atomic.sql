@@ -4,7 +4,7 @@
 -- Returns  results: what send_message_atomic answers to each, in the order given; one's refusal leaves the
 --          others as they are. An exception undoes all: send them again one by one.
 -- Locks    all senders' member rows, by conversation and user, then the conversations in id order: so two
---          batches, and a batch and a single send, never deadlock.
+--          batches, and a batch and a single send, never deadlock. A sender new to an inbox: chat.holds_agent.
 -- Retry    as send_message_atomic, message by message.
 -- Fails    validation_error, too_large; each result may carry the codes of send_message_atomic
 create or replace function api.send_messages_atomic(p_messages jsonb default null) returns jsonb
@@ -45,16 +45,19 @@ begin
                i.message ->> 'p_client_message_id' as client_message_id,
                coalesce(i.message ->> 'p_type', 'text') as type,
                nullif(i.message -> 'p_metadata', 'null') as metadata,
-               (i.message ->> 'p_reply_to_id')::uuid as reply_to_id
+               (i.message ->> 'p_reply_to_id')::uuid as reply_to_id,
+               i.message ->> 'p_source' as source
           from (select e.position, p.problem, case when p.problem is null then e.message else '{}' end as message
                   from jsonb_array_elements(p_messages) with ordinality e (message, position)
                  cross join lateral chat.send_item_problem(e.message) p (problem)) i
-         order by conversation_id, i.position
+          left join chat.redirects r on r.old_id = (i.message ->> 'p_conversation_id')::uuid and r.kind = 'conversation'
+         order by coalesce(r.new_id, (i.message ->> 'p_conversation_id')::uuid), i.position
     loop
         v_results[v_item.position] := case
             when v_item.problem is not null then
                 chat.invalid(v_item.problem, 'is not an argument of send_message_atomic, or of another type')
-            when v_item.conversation_id || ' ' || v_item.actor_id = any (v_locked) then
+            when v_item.conversation_id || ' ' || v_item.actor_id = any (v_locked)
+                 or chat.holds_agent(v_item.conversation_id, v_item.actor_id) then
                 api.send_message_atomic(
                     p_conversation_id => v_item.conversation_id,
                     p_actor_id => v_item.actor_id,
@@ -62,7 +65,8 @@ begin
                     p_client_message_id => v_item.client_message_id,
                     p_type => v_item.type,
                     p_metadata => v_item.metadata,
-                    p_reply_to_id => v_item.reply_to_id)
+                    p_reply_to_id => v_item.reply_to_id,
+                    p_source => v_item.source)
             -- Not a member when the rows were locked. Who has joined since would have to be locked now, out of order.
             else coalesce(
                 chat.message_refusal(v_item.content, v_item.client_message_id, v_item.type, v_item.metadata),
