@@ -160,7 +160,6 @@ set local plpgsql.extra_errors = 'all';
 \ir chat/lock_delivery.sql
 \ir chat/identify_message.sql
 \ir chat/apply_status.sql
-\ir chat/is_identities.sql
 \ir chat/delivery_problem.sql
 \ir chat/delivery_pause.sql
 \ir chat/claimed_delivery.sql
