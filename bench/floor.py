@@ -68,7 +68,7 @@ def _without_publishing(connection: Connection) -> None:
     connection.execute(
         """
         create or replace function chat.publish(
-            p_conversation_id uuid, p_event jsonb, p_excluded uuid[] default null)
-        returns void language plpgsql volatile as 'begin end'
+            p_conversation_id uuid, p_event text, p_excluded uuid[] default null)
+        returns bigint language plpgsql volatile as 'begin return null; end'
         """
     )

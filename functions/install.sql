@@ -69,12 +69,14 @@ set local plpgsql.extra_errors = 'all';
 \ir chat/listed_conversation.sql
 \ir chat/help_request_json.sql
 \ir chat/message_frame.sql
+\ir chat/message_event.sql
 \ir chat/skip_frame.sql
 \ir chat/change_frame.sql
 
 -- Events: the outbox and its doorbell.
 \ir chat/doorbell.sql
 \ir chat/listener_lock_class.sql
+\ir chat/event_lines.sql
 \ir chat/ring_content.sql
 \ir chat/publish.sql
 \ir chat/events_since.sql

@@ -7,7 +7,7 @@ create unlogged table chat.outbox (
     xid               xid8 not null default pg_current_xact_id(),
     position          bigint not null generated always as identity,
     conversation_id   uuid,
-    event             jsonb not null,
+    event             text not null,
     excluded_user_ids uuid[],
     desk_id           uuid,
     created_at        timestamptz not null default clock_timestamp(),
@@ -18,7 +18,7 @@ comment on table chat.outbox is 'Events for listeners, written by chat.publish i
 comment on column chat.outbox.xid is 'The writing transaction: a listener reads what became visible since its previous snapshot.';
 comment on column chat.outbox.position is 'Order within the transaction.';
 comment on column chat.outbox.conversation_id is 'Whose members get the event; null: it is for listeners alone.';
-comment on column chat.outbox.event is 'The frame to send, as list_changes gives it.';
+comment on column chat.outbox.event is 'The frame to send: the text of the jsonb that list_changes gives, handed on as it is.';
 comment on column chat.outbox.excluded_user_ids is 'Members who get a skip instead.';
 comment on column chat.outbox.desk_id is 'The tenant whose desk gets it, too: events of inbox conversations.';
 comment on column chat.outbox.created_at is 'When it was written.';

@@ -12,6 +12,12 @@ SO_FAR = "so far"
 NOTHING: Json = {"events": [], "transactions": 0, "missed": False}
 
 
+def events_in(lines: str) -> list[Json]:
+    """Return the events of a look, or of a ring: two lines each."""
+    read = list(map(json.loads, lines.split("\n")))
+    return [{**about, "event": event} for about, event in zip(read[::2], read[1::2], strict=True)]
+
+
 class Listener:
     """A session that listens, attached and past its first look; rung with events if it likes."""
 
@@ -94,8 +100,7 @@ class Listener:
     def _look(self, function: str) -> Json:
         answer = succeed(self.connection, function, listener_id=self.id, snapshot=self.snapshot)
         self.snapshot = answer["snapshot"]
-        for one in answer["events"]:
-            if isinstance(one["event"], str):
-                one["event"] = json.loads(one["event"])
+        if isinstance(answer["events"], str):
+            answer["events"] = events_in(answer["events"])
         self.heard += answer["events"]
         return answer

@@ -13,6 +13,7 @@ from thin_api.errors import Failure
 JOINING = frozenset({"conversation_created", "member_added"})
 LEAVING = "member_removed"
 DEACTIVATED = "user_deactivated"  # for the hub alone
+NAMING = JOINING | {LEAVING, DEACTIVATED}  # whom they concern must be read from them
 
 
 class Frame:

@@ -13,7 +13,7 @@ from typing import Any, Self
 import asyncpg
 import orjson
 
-from thin_api.frames import Event, Snapshot
+from thin_api.frames import NAMING, Event, Snapshot
 from thin_api.settings import Settings
 
 CONNECT_TIMEOUT = 5.0
@@ -170,7 +170,7 @@ class Listener:
         self._asleep = result.get("asleep", False)
         self._blank_rings -= blank_rings  # those that came meanwhile may be about something newer
         taken, self._taken = self._taken, set()
-        events = [_event(given, given["event"], given["age"]) for given in result["events"]]
+        events = _events(result["events"], now) if result["events"] else []
         shown = {event.position for event in events}
         self._told = [event for event in self._told if event.position not in shown]
         return Look(
@@ -186,11 +186,9 @@ class Listener:
         if not content:
             self._blank_rings += 1  # too long for a notification
             return
-        about, _, body = content.partition("\n")
-        told = orjson.loads(about)
-        event = _event(told, body, max(0.0, time.time() - self._clock - told["written_at"]))
-        if self._snapshot is None or not self._snapshot.shows(event.xid):
-            self._told.append(event)
+        for event in _events(content, time.time() - self._clock):
+            if self._snapshot is None or not self._snapshot.shows(event.xid):
+                self._told.append(event)
 
     def _rung_blank(self, *_about: Any) -> None:
         """Be rung on the channel everybody knows, where no content is to be trusted."""
@@ -203,19 +201,28 @@ class Listener:
         self.bell.set()
 
 
-def _event(about: Mapping[str, Any], body: str, age: float) -> Event:
+def _events(lines: str, now: float) -> list[Event]:
+    """Read events, two lines each: what there is to know, and what is handed on."""
+    lines_of_all = iter(lines.split("\n"))
+    return [
+        _event(orjson.loads(about), body, now)
+        for about, body in zip(lines_of_all, lines_of_all, strict=True)
+    ]
+
+
+def _event(about: Mapping[str, Any], body: str, now: float) -> Event:
     seq, kind, message_id = _read(body)
     return Event(
-        xid=int(about["xid"]),
+        xid=about["xid"],
         position=about["position"],
-        conversation_id=about["conversation_id"],
+        conversation_id=about.get("conversation_id"),
         kind=kind,
         seq=None if seq is None else int(seq),
         body=body.encode(),
-        excluded=about["excluded_user_ids"],
-        user_ids=about["user_ids"],
+        excluded=about.get("excluded_user_ids"),
+        user_ids=orjson.loads(body)["user_ids"] if kind in NAMING else None,
         message_id=message_id,
-        age=age,
+        age=max(0.0, now - about["written_at"]),
     )
 
 

@@ -47,13 +47,14 @@ select s.status, s.delivered_at, s.read_at, u.user_id, u.display_name
  order by coalesce(s.read_at, s.delivered_at), u.display_name, u.user_id"""
 EVENTS = """
 select o.xid::text as xid, o.position, o.created_at,
-       o.event ->> 'type' as type, o.event ->> 'seq' as seq,
+       o.event::jsonb ->> 'type' as type, o.event::jsonb ->> 'seq' as seq,
        array(select l.lock_key || case when pg_visible_in_snapshot(o.xid, l.snapshot)
                                        then ' has confirmed it' else ' has not confirmed it' end
                from chat.listeners l
               order by l.lock_key) as listeners
   from chat.outbox o
- where o.conversation_id = %(conversation_id)s and o.event #>> '{message,id}' = %(message_id)s::text
+ where o.conversation_id = %(conversation_id)s
+   and o.event::jsonb #>> '{message,id}' = %(message_id)s::text
  order by o.position"""
 REACTIONS = """
 select r.emoji, count(*) as times

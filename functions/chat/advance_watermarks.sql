@@ -55,7 +55,7 @@ begin
         values (p_conversation_id, v_actor.user_id, p_kind, v_seq, clock_timestamp());
         perform chat.publish(p_conversation_id, jsonb_build_object(
             'type', 'receipt', 'conversation_id', p_conversation_id, 'user_id', v_actor.user_id,
-            'delivered_seq', v_member.delivered_seq, 'read_seq', v_member.read_seq));
+            'delivered_seq', v_member.delivered_seq, 'read_seq', v_member.read_seq)::text);
     end if;
     return chat.ok(jsonb_build_object(
         'delivered_seq', v_member.delivered_seq,

@@ -29,7 +29,7 @@ begin
             clock_timestamp())
     returning * into v_change;
 
-    perform chat.publish(p_conversation_id, chat.change_frame(v_change),
+    perform chat.publish(p_conversation_id, chat.change_frame(v_change)::text,
                          chat.blind_members(p_conversation_id, p_message_id));
     return v_change.seq;
 end

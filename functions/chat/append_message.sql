@@ -21,8 +21,9 @@ create or replace function chat.append_message(
 language plpgsql volatile
 as $$
 declare
-    v_message chat.messages;
-    v_json    jsonb;
+    v_message  chat.messages;
+    v_position bigint;
+    v_json     jsonb;
 begin
     update chat.conversations c
        set last_seq = c.last_seq + 1,
@@ -35,11 +36,11 @@ begin
         return null;
     end if;
 
-    insert into chat.messages (conversation_id, seq, id, sender_id, source, type, content, metadata,
-                               reply_to_id, client_message_id, ordinal, created_at)
+    insert into chat.messages as m (conversation_id, seq, id, sender_id, source, type, content, metadata,
+                                    reply_to_id, client_message_id, ordinal, created_at)
     values (p_conversation_id, v_message.seq, chat.new_id(), p_sender_id, p_source, p_type, p_content,
             coalesce(p_metadata, '{}'), p_reply_to_id, p_client_message_id, v_message.ordinal, v_message.created_at)
-    returning * into v_message;
+    returning chat.message_json(m, p_sender_name) into v_json;
 
     if p_sender_id is not null then
         update chat.members m
@@ -51,8 +52,7 @@ begin
         select p_conversation_id, x.user_id, v_message.seq from unnest(p_excluded) x (user_id);
     end if;
 
-    v_json := chat.message_json(v_message, p_sender_name);
-    perform chat.publish(p_conversation_id, chat.message_frame(v_json), p_excluded);
+    v_position := chat.publish(p_conversation_id, chat.message_event(v_json), p_excluded);
     return v_json;
 end
 $$;

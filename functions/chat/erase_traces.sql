@@ -52,12 +52,12 @@ begin
      where h.owner_id = p_user_id;
 
     update chat.outbox o
-       set event = jsonb_set(o.event, '{message}', chat.message_json(t, u.display_name))
+       set event = jsonb_set(o.event::jsonb, '{message}', chat.message_json(t, u.display_name))::text
       from chat.members m
       join chat.messages t on t.conversation_id = m.conversation_id
       left join chat.users u on u.user_id = t.sender_id
      where m.user_id = p_user_id and o.conversation_id = m.conversation_id
-       and t.id = (o.event #>> '{message,id}')::uuid;
+       and t.id = (o.event::jsonb #>> '{message,id}')::uuid;
 end
 $$;
 

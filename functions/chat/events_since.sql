@@ -3,7 +3,7 @@
 -- had either not begun (xid >= its xmax) or was running (xid among its xip).
 --
 -- Takes    p_snapshot: the listener's previous one; null: nothing is new, the snapshot is all it wants;
---          p_as_text: give each event as text, to be handed on as it is, and not as json within json.
+--          p_as_text: give all as one text, two lines an event (chat.event_lines), and not as json within json.
 -- Returns  snapshot (that of this look), events, transactions (how many wrote them), missed: more than
 --          chat.limits.listener_backlog waited, none is given. Events are ordered by position: it is drawn
 --          under the lock that makes seq, so those of a conversation come in log order.
@@ -33,15 +33,20 @@ begin
                'transactions', c.transactions,
                'missed', c.missed,
                'events', case when c.missed then '[]' else coalesce(
-                   (select jsonb_agg(jsonb_build_object(
-                               'age', extract(epoch from clock_timestamp() - f.created_at),
-                               'xid', f.xid::text,
-                               'event', case when p_as_text then to_jsonb(f.event::text) else f.event end,
-                               'position', f.position,
-                               'user_ids', f.event -> 'user_ids',
-                               'conversation_id', f.conversation_id,
-                               'excluded_user_ids', to_jsonb(f.excluded_user_ids)) order by f.position)
-                      from fresh f), '[]') end)
+                   case when p_as_text then
+                       (select to_jsonb(string_agg(chat.event_lines(f), e'\n' order by f.position)) from fresh f)
+                   else
+                       (select jsonb_agg(jsonb_build_object(
+                                   'age', extract(epoch from clock_timestamp() - f.created_at),
+                                   'xid', f.xid::text,
+                                   'event', e.event,
+                                   'position', f.position,
+                                   'user_ids', e.event -> 'user_ids',
+                                   'conversation_id', f.conversation_id,
+                                   'excluded_user_ids', to_jsonb(f.excluded_user_ids)) order by f.position)
+                          from fresh f
+                         cross join lateral (select f.event::jsonb offset 0) e (event))
+                   end, '[]') end)
       into v_found
       from counted c;
     return v_found;

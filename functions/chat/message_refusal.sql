@@ -12,7 +12,8 @@ create or replace function chat.message_refusal(
 language plpgsql volatile
 as $$
 declare
-    v_limits chat.limits;
+    v_content_characters integer;
+    v_key_characters     integer;
 begin
     if p_type is null or p_type <> 'text' and p_type !~ '^[a-z][a-z0-9_.-]{0,31}$' then
         return chat.invalid('type', 'must be a lower-case word of at most 32 characters');
@@ -23,14 +24,19 @@ begin
     if p_type = 'text' and coalesce(p_content, '') !~ '\S' then
         return chat.invalid('content', 'is empty');
     end if;
-    select l.* into v_limits from chat.limits l;
-    if length(p_content) > v_limits.content_characters then
-        return chat.oversized('content', v_limits.content_characters, 'characters');
+    select l.content_characters, l.key_characters
+      into v_content_characters, v_key_characters
+      from chat.limits l;
+    if length(p_content) > v_content_characters then
+        return chat.oversized('content', v_content_characters, 'characters');
     end if;
-    return coalesce(
-        case when p_client_message_id is not null then
-            chat.text_refusal('client_message_id', p_client_message_id, v_limits.key_characters) end,
-        chat.metadata_refusal(p_metadata));
+    if p_client_message_id !~ '\S' or length(p_client_message_id) > v_key_characters then
+        return chat.text_refusal('client_message_id', p_client_message_id, v_key_characters);
+    end if;
+    if p_metadata is not null then
+        return chat.metadata_refusal(p_metadata);
+    end if;
+    return null;
 end
 $$;
 

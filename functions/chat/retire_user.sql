@@ -49,7 +49,7 @@ begin
        set deactivated_at = coalesce(u.deactivated_at, clock_timestamp()), updated_at = clock_timestamp()
      where u.user_id = p_user_id;
     perform chat.publish(null, jsonb_build_object(
-        'type', 'user_deactivated', 'user_ids', jsonb_build_array(p_user_id)));
+        'type', 'user_deactivated', 'user_ids', jsonb_build_array(p_user_id))::text);
     return null;
 end
 $$;

@@ -43,7 +43,7 @@ def test_changes_of_messages_from_before_joining_are_not_published_to_who_joined
 
     db.execute("reset role")
     row = db.execute(
-        "select excluded_user_ids::text[] from chat.outbox where event ->> 'type' = %s",
+        "select excluded_user_ids::text[] from chat.outbox where event::jsonb ->> 'type' = %s",
         ["message_edited"],
     ).fetchone()
     assert row == ([bob],)

@@ -89,7 +89,7 @@ def published(db: Connection, conversation_id: str) -> list[tuple[Json, list[str
     """Return the events of a conversation and, of each, who gets a skip instead."""
     found = rows(
         db,
-        "select o.event, coalesce(o.excluded_user_ids, '{}') from chat.outbox o"
+        "select o.event::jsonb, coalesce(o.excluded_user_ids, '{}') from chat.outbox o"
         " where o.conversation_id = %s order by o.xid, o.position",
         conversation_id,
     )

@@ -132,7 +132,7 @@ begin
     perform chat.publish(c.conversation_id, jsonb_build_object(
                 'type', 'conversation_created', 'conversation_id', c.conversation_id, 'seq', 0,
                 'conversation', chat.conversation_json(c),
-                'user_ids', to_jsonb(v_member_ids || v_actor.user_id)))
+                'user_ids', to_jsonb(v_member_ids || v_actor.user_id))::text)
        from chat.conversations c
       where c.conversation_id = v_conversation.conversation_id;
     if p_initial_message is not null then

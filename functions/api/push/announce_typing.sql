@@ -27,7 +27,7 @@ begin
 
     perform chat.publish(p_conversation_id,
                          jsonb_build_object('type', 'typing', 'conversation_id', p_conversation_id,
-                                            'user_id', v_reader.user_id),
+                                            'user_id', v_reader.user_id)::text,
                          chat.excluded_members(p_conversation_id, v_reader.user_id) || v_reader.user_id);
     return chat.ok();
 end

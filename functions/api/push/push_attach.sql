@@ -6,8 +6,8 @@
 --     push_fetch as long as something comes; then push_sleep;
 --     asleep: wait for a notification or half a minute, then push_wake; not asleep: look again in a moment.
 --
--- Takes    p_with_content: ring with the event itself, on a channel that only this session knows, and give events as
---          text in every look. Such a listener has both channels to listen to before its first push_fetch
+-- Takes    p_with_content: ring with the event itself, on a channel that only this session knows, and give the events
+--          of every look as one text. Such a listener has both channels to listen to before its first push_fetch
 --          (docs/push.md, "Events with the bell").
 -- Returns  listener_id, channel (what every listener listens to), own_channel (with p_with_content).
 -- Writes   listeners +1, in place of what this session was before.

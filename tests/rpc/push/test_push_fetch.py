@@ -186,7 +186,7 @@ def test_age_is_how_long_ago_it_was_written(scene: Scene, listener: Listener) ->
     scene.send("old")
     scene.tables.execute(
         "update chat.outbox set created_at = created_at - interval '1 hour'"
-        " where event -> 'message' ->> 'content' = 'old'"
+        " where event::jsonb -> 'message' ->> 'content' = 'old'"
     )
     (event,) = listener.fetch()["events"]
     assert 3600 <= event["age"] < 3660
@@ -304,3 +304,17 @@ def test_who_was_forgotten_is_not_found(scene: Scene, listener: Listener) -> Non
 def test_what_is_no_snapshot_is_an_error(scene: Scene, listener: Listener, snapshot: str) -> None:
     with pytest.raises(errors.InvalidTextRepresentation):
         call(listener.connection, "push_fetch", listener_id=listener.id, snapshot=snapshot)
+
+
+def test_event_is_the_text_of_the_frame_that_the_log_gives(
+    scene: Scene, listener: Listener
+) -> None:
+    scene.send('with "quotes", a\nline and ünïcode')
+    shown = scene.tables.execute(
+        "select o.event, o.event::jsonb::text,"
+        "       chat.message_frame(o.event::jsonb -> 'message')::text"
+        "  from chat.outbox o where o.event::jsonb ? 'message'"
+    ).fetchall()
+    assert shown
+    for event, *same in shown:
+        assert [event, event] == same
