@@ -24,11 +24,11 @@ from thin_api.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-# Seconds between looks while events keep coming: as many milliseconds as the last look gave events,
+# Seconds between looks while events keep coming: two milliseconds for each event of the last look,
 # within these bounds. The busier the database, the more each look is worth.
 PACE = 0.002
-LONGEST_PACE = 0.01
-PACE_PER_EVENT = 0.001
+LONGEST_PACE = 0.02
+PACE_PER_EVENT = 0.002
 POLLS = (0.001, 0.002, 0.005, 0.01)  # while a writer is in flight and we may not sleep
 # Seconds; a look now and then shows that we are alive, and confirms what we have.
 LONGEST_SLEEP = 30.0
