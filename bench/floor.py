@@ -9,7 +9,7 @@ Objections  The bare statement checks nothing: not who sends, not whether it is 
 """
 
 from bench.harness import Answer, Bench, Connection, Ratio, from_sql
-from bench.scripts import FLOOR, SEND, in_groups
+from bench.scripts import FLOOR, SEND, SILENT, in_groups
 
 CLIENTS = (8, 32)
 
@@ -65,10 +65,4 @@ def measure(bench: Bench) -> Answer:
 
 
 def _without_publishing(connection: Connection) -> None:
-    connection.execute(
-        """
-        create or replace function chat.publish(
-            p_conversation_id uuid, p_event text, p_excluded uuid[] default null)
-        returns bigint language plpgsql volatile as 'begin return null; end'
-        """
-    )
+    connection.execute(SILENT)

@@ -29,26 +29,10 @@ from bench.harness import (
     connected,
     from_sql,
 )
-from bench.scripts import SEND, in_groups
+from bench.scripts import NOTIFYING, SEND, SILENT, in_groups
 
 CLIENTS = (8, 32)
 PEOPLE = range(10, 1010, 10)
-
-SILENT = """
-create or replace function chat.publish(
-    p_conversation_id uuid, p_event text, p_excluded uuid[] default null)
-returns bigint language plpgsql volatile as 'begin return null; end'
-"""
-NOTIFYING = """
-create or replace function chat.publish(
-    p_conversation_id uuid, p_event text, p_excluded uuid[] default null)
-returns bigint language plpgsql volatile as $$
-begin
-    perform pg_notify('events', left(p_event, 7999));
-    return null;
-end
-$$
-"""
 
 
 def measure(bench: Bench) -> Answer:

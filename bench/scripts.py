@@ -60,3 +60,18 @@ select m.*
  limit 50;
 """
 LIST = "select api.list_conversations(p_actor_id => :person, p_limit => 100);"
+
+# chat.publish with another body, whatever its arguments are; p_event is the event as text.
+PUBLISHING = """
+do $do$
+begin
+    execute format(
+        'create or replace function chat.publish(%s) returns bigint language plpgsql as %L',
+        pg_get_function_arguments('chat.publish'::regproc), $body$ {body} $body$);
+end
+$do$
+"""
+SILENT = PUBLISHING.format(body="begin return null; end")
+NOTIFYING = PUBLISHING.format(
+    body="begin perform pg_notify('events', left(p_event, 7999)); return null; end"
+)
