@@ -26,9 +26,11 @@ from thin_api.endpoints import Endpoint, Services
 from thin_api.errors import Cause, Failure
 from thin_api.exchange import JSON_HEADERS, POSTGREST, Disconnected, Exchange, exchange_of
 from thin_api.hub import Hub
+from thin_api.receiver import Receiver
 from thin_api.routes import OPERATIONS
 from thin_api.settings import Settings
 from thin_api.sockets import SOCKET_PATH, STREAM_PATH, Sockets, Stream
+from thin_api.webhooks import webhooks
 
 log = structlog.get_logger(__name__)
 
@@ -91,6 +93,7 @@ def routes(services: Services, hub: Hub) -> Sequence[BaseRoute]:
             Route(path, Endpoint(path, list(group), services))
             for path, group in groupby(operations, by_path)
         ),
+        *(Route(one.path, one) for one in webhooks(services.settings, Receiver(services.database))),
         *(Route(path, rpc.RpcEndpoint(path, services)) for path in RPC_PATHS),
         WebSocketRoute(SOCKET_PATH, sockets),
         Route(SOCKET_PATH, sockets),

@@ -39,6 +39,9 @@ REPEATABLE: Mapping[str, str | None] = {
     "create_help_request_atomic": "p_client_key",
     "mark_delivered_atomic": None,
     "mark_read_atomic": None,
+    "park_webhook_atomic": None,
+    "receive_message_atomic": "p_provider_message_id",
+    "receive_webhooks_atomic": None,
     "remove_reaction_atomic": None,
     "send_message_atomic": "p_client_message_id",
     "set_feature_flag_atomic": None,
@@ -86,6 +89,12 @@ select n.nspname || '.' || p.proname as name, p.prosrc as source
 SEND_BATCH = """
 select result.value
   from jsonb_array_elements(api.send_messages_atomic(p_messages => $1) -> 'results') result
+"""
+RECEIVE_BATCH = """
+select result.value
+  from jsonb_array_elements(api.receive_webhooks_atomic(p_webhooks => $1) -> 'results')
+       with ordinality result (value, n)
+ order by result.n
 """
 CHANGES = """
 select page.result ->> 'error' as error,
@@ -290,6 +299,12 @@ class Database:
     async def send_messages(self, messages: bytes, *, repeatable: bool) -> list[bytes]:
         """Send a JSON array of messages in one transaction; a result each, in order."""
         rows = await self._fetch(SEND_BATCH, (messages,), repeatable, lock_tries=1)
+        self.on_commit()
+        return [row[0] for row in rows]
+
+    async def receive_webhooks(self, webhooks: bytes) -> list[bytes]:
+        """Take in a JSON array of webhooks in one transaction; a result each, in order."""
+        rows = await self._fetch(RECEIVE_BATCH, (webhooks,), repeatable=True, lock_tries=1)
         self.on_commit()
         return [row[0] for row in rows]
 

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import psutil
@@ -40,6 +40,21 @@ RETRIES = Counter("parley_database_retries_total", "Database calls sent again", 
 BATCHES = Histogram(
     "parley_send_batch_messages",
     "Messages that went to the database in one call",
+    buckets=(1, 2, 5, 10, 20, 50, 100),
+)
+WEBHOOKS = Counter(
+    "parley_webhooks_total",
+    "Webhooks: received, parked (kept, but not taken in), unreadable, forged (bad signature)",
+    ("provider", "outcome"),
+)
+WEBHOOK_EVENTS = Counter(
+    "parley_webhook_events_total",
+    "What webhooks told: messages, statuses, reactions, ..., repetitions too",
+    ("provider", "kind"),
+)
+WEBHOOK_BATCHES = Histogram(
+    "parley_webhook_batch_size",
+    "Webhooks that went to the database in one call",
     buckets=(1, 2, 5, 10, 20, 50, 100),
 )
 SOCKETS = Gauge("parley_sockets", "Open sockets", ("kind",), multiprocess_mode="livesum")
@@ -88,6 +103,17 @@ def observe_request(method: str, route: str, status: int, seconds: float) -> Non
     known[1].observe(seconds)
 
 
+def observe_webhook(provider: str, outcome: str) -> None:
+    """Count one webhook."""
+    _counter(WEBHOOKS, provider, outcome).inc()
+
+
+def observe_webhook_events(provider: str, kinds: Iterable[str]) -> None:
+    """Count what a webhook told."""
+    for kind in kinds:
+        _counter(WEBHOOK_EVENTS, provider, kind).inc()
+
+
 def observe_pool(pool: Pool) -> None:
     """Take the pool's figures of this moment."""
     for state, gauge in POOL.items():
@@ -124,5 +150,14 @@ def forget_dead_workers(directory: str) -> None:
             multiprocess.mark_process_dead(pid, path=directory)  # type: ignore[no-untyped-call]
 
 
+def _counter(family: Counter, provider: str, what: str) -> Counter:
+    key = (family, provider, what)
+    known = _counters.get(key)
+    if known is None:
+        known = _counters[key] = family.labels(provider, what)
+    return known
+
+
 # Looking a label set up costs more than counting; routes, methods and statuses are few.
 _children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+_counters: dict[tuple[Counter, str, str], Counter] = {}

@@ -191,7 +191,7 @@ def test_nul_is_replaced() -> None:
     assert inbound(Body="a\0b")["content"] == "a\N{REPLACEMENT CHARACTER}b"
 
 
-@pytest.mark.parametrize("body", [b"Body=%ff", b"\xff", b"&".join([b"a=1"] * 2000)])
+@pytest.mark.parametrize("body", [b"Body=%ff", b"\xff", b"Body=\0", b"&".join([b"a=1"] * 2000)])
 def test_what_is_no_form_is_unreadable(body: bytes) -> None:
     request = Request(body, {}, PATH)
     with pytest.raises(Unreadable):

@@ -63,9 +63,12 @@ class Twilio:
         """Keep the form; the query, if there is one, on a line before it."""
         _, mark, query = request.path.partition("?")
         try:
-            return f"{mark}{query}\n{request.body.decode()}" if mark else request.body.decode()
+            form = request.body.decode()
         except UnicodeDecodeError:
             raise Unreadable from None
+        if "\0" in form:
+            raise Unreadable
+        return f"?{query}\n{form}" if mark else form
 
     def parse(self, payload: str, received_at: datetime.datetime) -> Sequence[Event]:
         """Read a message or the status of one; Twilio tells no time, so it is the receipt's."""

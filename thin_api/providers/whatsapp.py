@@ -27,7 +27,9 @@ SCHEME = b"sha256="
 FIRST = datetime.datetime(2009, 1, 1, tzinfo=datetime.UTC)  # when WhatsApp began
 CLOCK_SKEW = datetime.timedelta(days=1)
 NUMBER_CHANGED = ("user_changed_number", "customer_changed_number")
-IDENTITY_CHANGED = ("user_changed_user_id", "customer_identity_changed", "user_identity_changed")
+ONLY_KEYS_CHANGED = ("customer_identity_changed", "user_identity_changed")  # a new telephone
+IDENTITY_CHANGED = ("user_changed_user_id", *ONLY_KEYS_CHANGED)
+LONGEST_EMOJI = 32
 EXTRAS = ("referral", "origin", "group_id", "errors")
 CHANGED = re.compile(r"changed from (\S+) to (\S+?)\.?\Z")
 USER_IDS = ("bsuid", "parent_bsuid")
@@ -139,7 +141,7 @@ class _Change:
         else:
             return None
         contact = {**old, **who["contact"]}
-        if not contact:
+        if not contact or not (new or system["type"] in ONLY_KEYS_CHANGED):
             return None
         return {
             **self._event(item, provider_id),
@@ -301,8 +303,9 @@ def _change_of_another(kind: Any, item: Json) -> Event | None:
     """Read what is about an earlier message; None for anything else, and for what names none."""
     if kind == "reaction":
         reaction = part(item, "reaction")
-        if target := text(reaction.get("message_id")):
-            return {"kind": kind, "target": target, "emoji": text(reaction.get("emoji"))}
+        emoji = text(reaction.get("emoji"))
+        if (target := text(reaction.get("message_id"))) and len(emoji or "") <= LONGEST_EMOJI:
+            return {"kind": kind, "target": target, "emoji": emoji}
     elif kind == "edit":
         edit = part(item, "edit")
         message = part(edit, "message")
