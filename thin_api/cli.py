@@ -19,7 +19,7 @@ import uvicorn
 from tqdm import tqdm
 from uvicorn.supervisors import Multiprocess
 
-from thin_api import auth, doctor, metrics, replay, seed, trace, wire
+from thin_api import auth, doctor, kept, metrics, replay, seed, trace, wire
 from thin_api.client import tail
 from thin_api.migrate import MigrateError, Migrator
 from thin_api.settings import Settings, SettingsError, load, with_secret
@@ -107,6 +107,8 @@ def parser() -> argparse.ArgumentParser:
     replay.add_arguments(add("replay", replay.run, "Feed a real chat log through the HTTP API."))
     trace.add_arguments(add("trace", _trace, "Tell what became of a message."))
     tail.add_arguments(add("tail", tail.run, "Follow what happens to a user, a line an event."))
+    one = add("webhooks", _webhooks, "List webhooks that are kept but could not be taken in.")
+    one.add_argument("--retry", action="store_true", help="take them in again; 1 if one fails")
     add("invariants", _invariants, "Check what must always hold; status 1 when it does not.")
     add("seed", _seed, "Add demo people and conversations; a second time adds nothing.")
     one = add("reset", _reset, "Stop the embedded server and delete its data.")
@@ -292,6 +294,24 @@ def _invariants(args: argparse.Namespace, settings: Settings) -> int:  # noqa: A
         print(f"{invariant}\t{conversation}\t{details}")
     print("every invariant holds" if not found else f"{len(found)} violations", file=sys.stderr)
     return 1 if found else 0
+
+
+def _webhooks(args: argparse.Namespace, settings: Settings) -> int:
+    with database(settings) as dsn, psycopg.connect(dsn, autocommit=True) as connection:
+        found = kept.pending(connection)
+        if not args.retry:
+            for one in found:
+                print(f"{one.received_at:%Y-%m-%d %H:%M:%S%z}\t{one.provider}\t{one.problem}")
+            print(f"{len(found)} webhooks are not taken in", file=sys.stderr)
+            return 0
+        taken = kept.take_in(connection, settings.database_role, found)
+        failed = 0
+        for one, problem in zip(found, tqdm(taken, total=len(found), disable=None), strict=True):
+            if problem is not None:
+                failed += 1
+                print(f"{one.received_at:%Y-%m-%d %H:%M:%S%z}\t{one.provider}\t{problem}")
+    print(f"{len(found) - failed} taken in, {failed} failed", file=sys.stderr)
+    return 1 if failed else 0
 
 
 def _trace(args: argparse.Namespace, settings: Settings) -> int:

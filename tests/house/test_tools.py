@@ -17,6 +17,7 @@ MODULES = sorted((ROOT / "thin_api").rglob("*.py"))
 # Who talks to PostgreSQL, and in SQL.
 SPEAK_SQL = {
     "db.py",
+    "kept.py",
     "listener.py",
     "pool.py",
     "migrate.py",
