@@ -149,6 +149,17 @@ set local plpgsql.extra_errors = 'all';
 \ir api/messages/get_message_status.sql
 \ir api/messages/search_messages.sql
 
+-- The inbox: contacts by what they are known by outside, each with one thread.
+\ir chat/lock_names.sql
+\ir chat/contact_key.sql
+\ir chat/refresh_key.sql
+\ir chat/open_thread.sql
+\ir chat/learn_identities.sql
+\ir chat/new_contact.sql
+\ir chat/join_desk.sql
+\ir chat/contact_json.sql
+\ir chat/thread_unread.sql
+
 -- The inbox: two contacts that turn out to be one.
 \ir chat/renumber_log.sql
 \ir chat/merge_threads.sql
@@ -169,6 +180,42 @@ set local plpgsql.extra_errors = 'all';
 \ir api/inbox/settle_delivery_atomic.sql
 \ir api/inbox/retry_delivery_atomic.sql
 \ir api/inbox/record_delivery_status_atomic.sql
+
+-- The inbox: what comes in. Locked as a whole, then event by event; what comes before its time is parked.
+\ir chat/channel_for.sql
+\ir chat/channel_json.sql
+\ir api/inbox/upsert_channel_atomic.sql
+\ir api/inbox/list_channels.sql
+\ir chat/is_time.sql
+\ir chat/is_identities.sql
+\ir chat/event_problem.sql
+\ir chat/event_refusal.sql
+\ir chat/lock_events.sql
+\ir chat/is_same_contact.sql
+\ir chat/merged_contact.sql
+\ir chat/recognised_contact.sql
+\ir chat/resolve_contact.sql
+\ir chat/park_event.sql
+\ir chat/apply_parked.sql
+\ir chat/fitted_metadata.sql
+\ir chat/receive_reply.sql
+\ir chat/receive_original.sql
+\ir chat/receive_said.sql
+\ir chat/receive_edit.sql
+\ir chat/receive_revocation.sql
+\ir chat/receive_reaction.sql
+\ir chat/receive_system.sql
+\ir chat/receive_event.sql
+\ir api/inbox/receive_message_atomic.sql
+\ir chat/webhook_digest.sql
+\ir api/inbox/receive_webhooks_atomic.sql
+\ir api/inbox/park_webhook_atomic.sql
+
+-- The inbox: what was kept elsewhere before.
+\ir chat/import_refusal.sql
+\ir chat/imported_contact.sql
+\ir chat/import_messages.sql
+\ir api/inbox/import_thread_atomic.sql
 
 -- Push. A listener attaches, fetches as long as something comes, sleeps, is woken by the doorbell; clients are
 -- told what they are subscribed to.

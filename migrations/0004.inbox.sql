@@ -105,6 +105,7 @@ create table chat.provider_messages (
     sent_at             timestamptz not null,
     edited_at           timestamptz,
     reacted_at          timestamptz,
+    business_reacted_at timestamptz,
     is_awaited          boolean not null default false,
     constraint provider_messages_pkey primary key (channel_id, provider_message_id),
     constraint provider_messages_message_key unique (conversation_id, message_id),
@@ -122,6 +123,7 @@ comment on column chat.provider_messages.message_id is 'The message; null once i
 comment on column chat.provider_messages.sent_at is 'When it was sent, by the provider''s clock.';
 comment on column chat.provider_messages.edited_at is 'The provider''s time of the latest edit applied: an older one that comes later changes nothing.';
 comment on column chat.provider_messages.reacted_at is 'The same for the contact''s reactions.';
+comment on column chat.provider_messages.business_reacted_at is 'The same for reactions from the business''s own phone.';
 comment on column chat.provider_messages.is_awaited is 'An edit came before its message: what was said at first is still to come.';
 
 create table chat.parked_events (
@@ -168,9 +170,9 @@ create table chat.deliveries (
     status          text not null default 'queued',
     attempts        integer not null default 0,
     lease           uuid,
+    worker          text,
     due_at          timestamptz not null default clock_timestamp(),
     attempted_at    timestamptz,
-    worker          text,
     sent_at         timestamptz,
     delivered_at    timestamptz,
     read_at         timestamptz,
@@ -196,9 +198,9 @@ comment on column chat.deliveries.status is
     'queued < sent < failed < delivered < read < played: the highest that was ever reported, in whatever order.';
 comment on column chat.deliveries.attempts is 'How often a worker took it.';
 comment on column chat.deliveries.lease is 'Of the worker that took it last.';
+comment on column chat.deliveries.worker is 'Who took it last: a name for people.';
 comment on column chat.deliveries.due_at is
     'When a worker may take it: at once, after a back-off, or, when it was taken, once the provider has had time to tell of it.';
-comment on column chat.deliveries.worker is 'Who took it last: a name for people.';
 comment on column chat.deliveries.attempted_at is 'When a worker last took it.';
 comment on column chat.deliveries.sent_at is 'When the provider took it, by its clock where it told; the same for the times below.';
 comment on column chat.deliveries.delivered_at is 'When it reached the contact.';

@@ -17,20 +17,23 @@ create or replace function chat.append_change(
 language plpgsql volatile
 as $$
 declare
-    v_change chat.changes;
+    v_change   chat.changes;
+    v_desk_id  uuid;
+    v_position bigint;
 begin
     update chat.conversations c
        set last_seq = c.last_seq + 1
      where c.conversation_id = p_conversation_id
-    returning c.last_seq into strict v_change.seq;
+    returning c.last_seq, case when c.kind = 'inbox' then c.tenant_id end into strict v_change.seq, v_desk_id;
 
     insert into chat.changes (conversation_id, seq, kind, message_id, actor_id, previous_content, data, created_at)
     values (p_conversation_id, v_change.seq, p_kind, p_message_id, p_actor_id, p_previous_content, p_data,
             clock_timestamp())
     returning * into v_change;
 
-    perform chat.publish(p_conversation_id, chat.change_frame(v_change)::text,
-                         chat.blind_members(p_conversation_id, p_message_id));
+    v_position := chat.publish(
+        p_conversation_id, chat.change_frame(v_change)::text,
+        case when v_desk_id is null then chat.blind_members(p_conversation_id, p_message_id) end, v_desk_id);
     return v_change.seq;
 end
 $$;

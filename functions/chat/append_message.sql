@@ -6,6 +6,7 @@
 -- Locks    the conversation row. Senders of one conversation queue here, and that queue is what makes seq
 --          gapless and equal to commit order. The caller holds the sender's member row.
 -- Writes   conversations (last_seq, counters), messages +1, the sender's sent_count, exclusions, outbox +1.
+-- Rule     In an inbox only what the contact says is counted, as one desk reads it all; nobody's sent_count moves.
 create or replace function chat.append_message(
     p_conversation_id   uuid,
     p_sender_id         uuid,
@@ -22,16 +23,19 @@ language plpgsql volatile
 as $$
 declare
     v_message  chat.messages;
+    v_kind     text;
+    v_desk_id  uuid;
     v_position bigint;
     v_json     jsonb;
 begin
     update chat.conversations c
        set last_seq = c.last_seq + 1,
-           message_count = c.message_count + case when p_source = 'system' then 0 else 1 end,
+           message_count = c.message_count + case when p_source = 'contact' then 1
+                                                  when p_source = 'system' or c.kind = 'inbox' then 0 else 1 end,
            last_message_at = greatest(clock_timestamp(), c.last_message_at)
      where c.conversation_id = p_conversation_id and (c.closed_at is null or p_source = 'system')
-    returning c.last_seq, c.message_count, c.last_message_at
-         into v_message.seq, v_message.ordinal, v_message.created_at;
+    returning c.last_seq, c.message_count, c.last_message_at, c.kind, case when c.kind = 'inbox' then c.tenant_id end
+         into v_message.seq, v_message.ordinal, v_message.created_at, v_kind, v_desk_id;
     if not found then
         return null;
     end if;
@@ -42,7 +46,7 @@ begin
             coalesce(p_metadata, '{}'), p_reply_to_id, p_client_message_id, v_message.ordinal, v_message.created_at)
     returning chat.message_json(m, p_sender_name) into v_json;
 
-    if p_sender_id is not null then
+    if p_sender_id is not null and v_kind <> 'inbox' then
         update chat.members m
            set sent_count = m.sent_count + 1
          where m.conversation_id = p_conversation_id and m.user_id = p_sender_id;
@@ -52,7 +56,7 @@ begin
         select p_conversation_id, x.user_id, v_message.seq from unnest(p_excluded) x (user_id);
     end if;
 
-    v_position := chat.publish(p_conversation_id, chat.message_event(v_json), p_excluded);
+    v_position := chat.publish(p_conversation_id, chat.message_event(v_json), p_excluded, v_desk_id);
     return v_json;
 end
 $$;

@@ -1,7 +1,8 @@
 -- chat.publish: tells listeners of an event, without NOTIFY's commit lock when they are awake.
 --
 -- Takes    p_conversation_id: null for what concerns listeners alone; p_event: the text of the frame, which must be
---          that of a jsonb; p_excluded: members who are to get a skip instead.
+--          that of a jsonb; p_excluded: members who are to get a skip instead; p_desk_id: the tenant whose desk
+--          is told, too.
 -- Returns  its position. Assign it: perform would make a query of the call.
 -- Locks    the shared advisory lock of each listener, to the end of the transaction, never waiting.
 -- Writes   outbox +1.
@@ -9,15 +10,19 @@
 --          and cannot fall asleep before this transaction ends: it will look again, no bell needed.
 --          Failing to get one means it sleeps or is just waking: ring.
 --          With a snapshot of its own past a transaction may not see who listens now: it rings for all.
-create or replace function chat.publish(p_conversation_id uuid, p_event text, p_excluded uuid[] default null)
-returns bigint
+create or replace function chat.publish(
+    p_conversation_id uuid,
+    p_event           text,
+    p_excluded        uuid[] default null,
+    p_desk_id         uuid default null
+) returns bigint
 language plpgsql volatile
 as $$
 declare
     v_position bigint;
 begin
-    insert into chat.outbox (conversation_id, event, excluded_user_ids)
-    values (p_conversation_id, p_event, p_excluded)
+    insert into chat.outbox (conversation_id, event, excluded_user_ids, desk_id)
+    values (p_conversation_id, p_event, p_excluded, p_desk_id)
     returning position into v_position;
 
     perform pg_notify(coalesce(l.channel, chat.doorbell()),

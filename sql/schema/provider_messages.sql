@@ -7,6 +7,7 @@ create table chat.provider_messages (
     sent_at             timestamptz not null,
     edited_at           timestamptz,
     reacted_at          timestamptz,
+    business_reacted_at timestamptz,
     is_awaited          boolean not null default false,
     constraint provider_messages_pkey primary key (channel_id, provider_message_id),
     constraint provider_messages_message_key unique (conversation_id, message_id),
@@ -24,4 +25,5 @@ comment on column chat.provider_messages.message_id is 'The message; null once i
 comment on column chat.provider_messages.sent_at is 'When it was sent, by the provider''s clock.';
 comment on column chat.provider_messages.edited_at is 'The provider''s time of the latest edit applied: an older one that comes later changes nothing.';
 comment on column chat.provider_messages.reacted_at is 'The same for the contact''s reactions.';
+comment on column chat.provider_messages.business_reacted_at is 'The same for reactions from the business''s own phone.';
 comment on column chat.provider_messages.is_awaited is 'An edit came before its message: what was said at first is still to come.';

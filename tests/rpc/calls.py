@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
+from psycopg.types.json import Jsonb
+
 from tests.rpc.conftest import World
 from tests.support import Json
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
+CHANNEL = {"provider": "whatsapp", "address": "1065"}
 
 
 def _about(conversation_or_message: str, **more: Any) -> Callable[[World], Json]:
@@ -72,9 +75,25 @@ CALLS: dict[str, Callable[[World], Json]] = {
     "erase_user_atomic": lambda w: {"user_id": w.bob},
     "purge_messages_atomic": lambda _: {"before": "2020-01-01"},
     "maintain": lambda _: {},
+    "upsert_channel_atomic": lambda w: {**CHANNEL, "tenant_id": w.tenant_id},
+    "list_channels": lambda _: {},
+    "receive_message_atomic": lambda _: {
+        **CHANNEL,
+        "provider_message_id": "wamid.1",
+        "contact": {"phone": "+491701234567"},
+        "content": "hello",
+    },
+    "receive_webhooks_atomic": lambda _: {
+        "webhooks": Jsonb([{"provider": "whatsapp", "payload": "{}", "events": []}])
+    },
+    "park_webhook_atomic": lambda _: {"provider": "whatsapp", "payload": "{", "problem": "id 1"},
 }
 
 SERVICE_ONLY = {
+    "upsert_channel_atomic",
+    "receive_message_atomic",
+    "receive_webhooks_atomic",
+    "park_webhook_atomic",
     "upsert_tenant_atomic",
     "upsert_user_atomic",
     "deactivate_user_atomic",
@@ -95,6 +114,10 @@ FOR_OPERATORS = {"check_invariants"}
 ADMINISTRATIVE = {"deactivate_user_atomic", "export_user", "erase_user_atomic"}
 # These act for nobody. A batch names an actor in each message.
 WITHOUT_ACTOR = {
+    "upsert_channel_atomic",
+    "receive_message_atomic",
+    "receive_webhooks_atomic",
+    "park_webhook_atomic",
     "upsert_tenant_atomic",
     "upsert_user_atomic",
     "send_messages_atomic",
@@ -134,6 +157,9 @@ IN_CONVERSATIONS = [
 ]
 # What a success of the good call answers with beside PostgREST's own status.
 CREATIONS = {
+    "upsert_channel_atomic",
+    "receive_message_atomic",
+    "park_webhook_atomic",
     "upsert_tenant_atomic",
     "upsert_user_atomic",
     "create_conversation_atomic",

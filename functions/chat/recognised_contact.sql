@@ -1,0 +1,36 @@
+-- chat.recognised_contact: the contact to whom identities lead, when they are not all known or lead to several.
+--
+-- Takes    as chat.resolve_contact.
+-- Returns  the contact, who is known by all of them from now on; null: none of them leads to anybody.
+-- Locks    as chat.resolve_contact.
+-- Writes   contact_identities, canonical keys; a merge where two contacts turn out to be one.
+create or replace function chat.recognised_contact(p_tenant_id uuid, p_contact jsonb, p_at timestamptz) returns uuid
+language plpgsql volatile
+as $$
+declare
+    v_found      uuid[] := array(
+        select i.contact_id
+          from jsonb_each_text(p_contact) g (kind, value)
+          join chat.contact_identities i on i.tenant_id = p_tenant_id and i.kind = g.kind and i.value = g.value
+         where i.retired_at is null or i.retired_at >= p_at
+         group by i.contact_id
+         order by min(array_position('{bsuid,wa_id,phone,parent_bsuid}', i.kind)));
+    v_contact_id uuid := v_found[1];
+    v_other_id   uuid;
+begin
+    if v_contact_id is null then
+        return null;
+    end if;
+    foreach v_other_id in array v_found[2:]
+    loop
+        if chat.is_same_contact(p_tenant_id, v_contact_id, v_other_id) then
+            v_contact_id := chat.merged_contact(v_contact_id, v_other_id);
+        end if;
+    end loop;
+    perform chat.learn_identities(p_tenant_id, v_contact_id, p_contact, p_at, true);
+    return v_contact_id;
+end
+$$;
+
+comment on function chat.recognised_contact is
+    'The contact to whom identities lead, who is known by all of them from now on.';

@@ -1,0 +1,65 @@
+-- chat.resolve_contact: who wrote: found by any of the identities an event gives, made when there is nobody.
+--
+-- Takes    p_contact: an object, kind to value, of phone, wa_id, bsuid, parent_bsuid; p_name: what they call
+--          themselves, null: not told; p_at: the provider's time.
+-- Returns  contact_id, conversation_id (of their thread), display_name.
+-- Locks    names, contacts and conversations are locked by chat.lock_events.
+-- Writes   nothing for whom we know; else what is new about them.
+-- Rules    An identity leads to its contact, a retired one for what was sent before. Where identities lead to two
+--          contacts, they are one when what one of them is known by is just what the other lacks; else the
+--          strongest identity decides (a business-scoped id before a number) and the others go over to it.
+create or replace function chat.resolve_contact(
+    p_channel           chat.channels,
+    p_contact           jsonb,
+    p_name              text,
+    p_at                timestamptz,
+    out contact_id      uuid,
+    out conversation_id uuid,
+    out display_name    text
+)
+language plpgsql volatile
+as $$
+declare
+    v_found  uuid[];
+    v_thread chat.threads;
+begin
+    -- Nearly always everything leads to the same contact and has since before the event. Each identity is looked
+    -- up in the key's index, whatever the planner believes of a table that was empty a moment ago.
+    v_found := array(
+        select i.contact_id
+          from jsonb_each_text(p_contact) g (kind, value)
+          left join lateral (select x.contact_id
+                               from chat.contact_identities x
+                              where x.tenant_id = p_channel.tenant_id and x.kind = g.kind and x.value = g.value
+                                and x.learned_at <= p_at and (x.retired_at is null or x.retired_at >= p_at)
+                              limit 1) i on true
+         group by i.contact_id);
+    if cardinality(v_found) = 1 and v_found[1] is not null then
+        contact_id := v_found[1];
+    else
+        contact_id := chat.recognised_contact(p_channel.tenant_id, p_contact, p_at);
+    end if;
+
+    if contact_id is null then
+        v_thread := chat.new_contact(p_channel.tenant_id, p_channel.channel_id, p_name, p_contact, p_at);
+        contact_id := v_thread.contact_id;
+    end if;
+    select u.display_name, t.conversation_id
+      into resolve_contact.display_name, resolve_contact.conversation_id
+      from chat.users u
+      left join chat.threads t on t.tenant_id = p_channel.tenant_id and t.contact_id = u.user_id
+     where u.user_id = resolve_contact.contact_id;
+    if conversation_id is null then
+        v_thread := chat.open_thread(p_channel.tenant_id, contact_id, p_channel.channel_id);
+        conversation_id := v_thread.conversation_id;
+    end if;
+    if p_name <> display_name then
+        display_name := p_name;
+        update chat.users u
+           set display_name = p_name, updated_at = clock_timestamp()
+         where u.user_id = resolve_contact.contact_id;
+    end if;
+end
+$$;
+
+comment on function chat.resolve_contact is 'Who wrote: found by any of their identities, or made.';
