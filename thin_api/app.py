@@ -22,6 +22,7 @@ from thin_api import logs, metrics, openapi, pages, rpc, settings
 from thin_api.auth import Authenticator
 from thin_api.batch import Sender
 from thin_api.db import Database, Refused, UnexpectedError
+from thin_api.deliveries import Deliveries
 from thin_api.endpoints import Endpoint, Services
 from thin_api.errors import Cause, Failure
 from thin_api.exchange import JSON_HEADERS, POSTGREST, Disconnected, Exchange, exchange_of
@@ -51,7 +52,9 @@ def create_app(values: Settings) -> ASGIApp:
     database = Database(values)
     services = Services(values, database, Authenticator(values), Sender(database))
     hub = Hub(values, database)
+    deliveries = Deliveries(values, database)
     database.on_commit = hub.kick
+    hub.on_desk = deliveries.kick
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -59,7 +62,8 @@ def create_app(values: Settings) -> ASGIApp:
         chores = [asyncio.create_task(_sample_pool(database)), asyncio.create_task(hub.run())]
         if values.maintain_every:
             chores.append(asyncio.create_task(_maintain(database, values.maintain_every)))
-        yield
+        async with deliveries.running():
+            yield
         for chore in chores:
             chore.cancel()
         await services.authenticator.close()

@@ -79,6 +79,18 @@ RESYNCS = Counter(
 OUTBOX = Gauge(
     "parley_outbox_events", "Events kept for listeners", multiprocess_mode="livemostrecent"
 )
+DELIVERIES = Counter(
+    "parley_deliveries_total", "Attempts to send a message by a provider", ("provider", "outcome")
+)
+DELIVERY_SECONDS = Histogram(
+    "parley_delivery_seconds",
+    "Time a provider took to answer an attempt",
+    ("provider",),
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+DELIVERIES_UNDER_WAY = Gauge(
+    "parley_deliveries_under_way", "Messages being sent by providers", multiprocess_mode="livesum"
+)
 POOL = {
     state: Gauge(f"parley_pool_{state}", meaning, multiprocess_mode="livesum")
     for state, meaning in {

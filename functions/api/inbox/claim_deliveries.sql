@@ -1,7 +1,7 @@
 -- api.claim_deliveries: gives a worker messages that have to go out, for it alone.
 --
 -- Takes    p_worker: its name, for people; p_limit: how many it can send at once; p_lease: how long they are its own,
---          by default chat.limits.delivery_lease.
+--          by default chat.limits.delivery_lease; p_providers: those it can call, null: any.
 -- Returns  deliveries: each with conversation_id, message_id, lease, attempts, type, content, metadata, callback
 --          (to be sent along: a status that brings it back settles the delivery), channel (channel_id, provider,
 --          address), contact (its newest phone, wa_id, bsuid), reply_to (provider's id of the message it answers, or
@@ -14,9 +14,10 @@
 --          reply window has closed, the message was deleted, the contact has no address, tried often enough.
 -- Fails    validation_error, permission_denied, too_large
 create or replace function api.claim_deliveries(
-    p_worker text,
-    p_limit  integer default 10,
-    p_lease  interval default null
+    p_worker    text,
+    p_limit     integer default 10,
+    p_lease     interval default null,
+    p_providers text[] default null
 ) returns jsonb
 language plpgsql volatile
 security definer set search_path = pg_catalog, pg_temp
@@ -46,7 +47,9 @@ begin
         select d.*
           from chat.deliveries d
           join chat.messages m on m.conversation_id = d.conversation_id and m.id = d.message_id
+          join chat.channels c on c.channel_id = d.channel_id
          where d.status = 'queued' and d.due_at <= v_now
+           and (p_providers is null or c.provider = any (p_providers))
            and not exists (select
                              from chat.deliveries o
                              join chat.messages n on n.conversation_id = o.conversation_id and n.id = o.message_id
@@ -75,7 +78,9 @@ begin
         'lease_seconds', extract(epoch from v_lease),
         'wait_seconds', (select extract(epoch from d.due_at - v_now)
                            from chat.deliveries d
+                           join chat.channels c on c.channel_id = d.channel_id
                           where d.status = 'queued' and d.due_at > v_now
+                            and (p_providers is null or c.provider = any (p_providers))
                           order by d.due_at
                           limit 1)));
 end
