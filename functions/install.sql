@@ -164,6 +164,25 @@ set local plpgsql.extra_errors = 'all';
 \ir chat/renumber_log.sql
 \ir chat/merge_threads.sql
 \ir chat/merge_contacts.sql
+\ir chat/identity_refusal.sql
+\ir chat/identified_contacts.sql
+\ir api/inbox/link_contact_atomic.sql
+
+-- The inbox: its desk.
+\ir chat/agent.sql
+\ir chat/thread_id.sql
+\ir chat/thread_reader.sql
+\ir chat/thread_json.sql
+\ir chat/thread_result.sql
+\ir chat/desk_page.sql
+\ir chat/mark_thread.sql
+\ir api/inbox/set_desk_atomic.sql
+\ir api/inbox/list_threads.sql
+\ir api/inbox/get_thread.sql
+\ir api/inbox/list_thread_messages.sql
+\ir api/inbox/mark_thread_read_atomic.sql
+\ir api/inbox/assign_thread_atomic.sql
+\ir api/inbox/open_thread_atomic.sql
 
 -- The inbox: what goes out. A worker claims deliveries, calls the provider, settles them; the provider tells the rest.
 \ir chat/delivery_rank.sql
@@ -234,6 +253,7 @@ set local plpgsql.extra_errors = 'all';
 \ir api/operations/must.sql
 \ir api/operations/export_user.sql
 \ir chat/erase_traces.sql
+\ir chat/erase_from_inbox.sql
 \ir api/operations/erase_user_atomic.sql
 \ir chat/last_seq_before.sql
 \ir chat/purge_log.sql

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from types import FrameType
 from typing import NoReturn
 
@@ -19,7 +20,7 @@ import uvicorn
 from tqdm import tqdm
 from uvicorn.supervisors import Multiprocess
 
-from thin_api import auth, doctor, kept, metrics, replay, seed, trace, wire
+from thin_api import auth, doctor, importing, kept, metrics, replay, seed, trace, wire
 from thin_api.client import tail
 from thin_api.migrate import MigrateError, Migrator
 from thin_api.settings import Settings, SettingsError, load, with_secret
@@ -40,7 +41,13 @@ class CommandError(RuntimeError):
     """A command cannot do what it was asked; the message says why."""
 
 
-ERRORS: tuple[type[Exception], ...] = (CommandError, MigrateError, trace.TraceError, OSError)
+ERRORS: tuple[type[Exception], ...] = (
+    CommandError,
+    MigrateError,
+    importing.ImportingError,
+    trace.TraceError,
+    OSError,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -94,6 +101,9 @@ def parser() -> argparse.ArgumentParser:
     far.add_argument("--to", metavar="ID", help="undo everything after this migration")
     undo.add_argument("--yes", action="store_true", help="do not ask")
 
+    importing.add_arguments(
+        add("import-whatsapp", _import, "Take conversations over from an older inbox.")
+    )
     add("doctor", _doctor, "Find what is wrong with the database or the settings, and the fix.")
 
     one = add("token", _token, "Print a token for a user.")
@@ -239,6 +249,10 @@ def _rollback(args: argparse.Namespace, settings: Settings) -> int:
             return 1
         _migrator(dsn).rollback(steps=args.steps, to=args.to)
     return 0
+
+
+def _import(args: argparse.Namespace, settings: Settings) -> int:
+    return importing.run(args, settings.database_role, partial(database, settings))
 
 
 def _doctor(args: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG001

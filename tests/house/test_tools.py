@@ -25,6 +25,9 @@ SPEAK_SQL = {
     "seed.py",
     "embedded.py",
     "trace.py",
+    "source.py",
+    "staging.py",
+    "target.py",
 }
 DRIVERS = {"asyncpg", "psycopg"}
 STATEMENT = re.compile(
