@@ -2,6 +2,7 @@
 --
 -- Takes    p_kind: delivered | read (reading implies delivery); p_seq: null for up to now.
 -- Returns  the success result: delivered_seq, read_seq, unread_count; or a refusal.
+-- Rule     In an inbox the mark is the desk's: see chat.mark_thread.
 -- Locks    the member row. Not the conversation: marking and sending do not wait for each other, and what
 --          arrives while marking up to now stays unread.
 -- Writes   members, receipts +1, outbox +1; nothing when the mark does not move.
@@ -18,6 +19,8 @@ declare
     v_actor    record;
     v_member   chat.members;
     v_last_seq bigint;
+    v_kind     text;
+    v_inbox    chat.conversations;
     v_seq      bigint;
 begin
     select m.* into v_member
@@ -29,11 +32,17 @@ begin
     if v_actor.refusal is not null then
         return v_actor.refusal;
     end if;
-    if v_member.user_id is null then
-        return chat.outsider(p_conversation_id, v_actor.tenant_id);
+    select c.last_seq, c.kind into v_last_seq, v_kind
+      from chat.conversations c where c.conversation_id = p_conversation_id;
+    if v_member.user_id is null or v_kind = 'inbox' then
+        -- One desk reads an inbox: the mark is the thread's. What has reached a device of an agent is not kept.
+        v_inbox := chat.desk_conversation(p_conversation_id, v_actor.user_id);
+        if v_inbox.conversation_id is null then
+            return chat.outsider(p_conversation_id, v_actor.tenant_id);
+        end if;
+        return chat.mark_thread(v_inbox.conversation_id, v_actor.user_id, p_seq, p_kind = 'read');
     end if;
 
-    select c.last_seq into v_last_seq from chat.conversations c where c.conversation_id = p_conversation_id;
     v_seq := coalesce(p_seq, v_last_seq);
     if v_seq not between 0 and v_last_seq then
         return chat.invalid('seq', format('must be between 0 and %s', v_last_seq));

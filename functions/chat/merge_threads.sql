@@ -8,11 +8,12 @@ create or replace function chat.merge_threads(p_into uuid, p_from uuid) returns 
 language plpgsql volatile
 as $$
 declare
-    v_into    chat.threads;
-    v_from    chat.threads;
-    v_offset  bigint;
-    v_reopens boolean;
-    v_event   jsonb;
+    v_into     chat.threads;
+    v_from     chat.threads;
+    v_offset   bigint;
+    v_reopens  boolean;
+    v_event    jsonb;
+    v_position bigint;
 begin
     perform from chat.members m
       where m.conversation_id in (p_into, p_from) order by m.conversation_id, m.user_id for update;
@@ -91,7 +92,7 @@ begin
       into v_event
       from chat.conversations c
      where c.conversation_id = p_into;
-    perform chat.publish(p_from, v_event::text, null, v_from.tenant_id);
+    v_position := chat.publish(p_from, v_event::text, null, v_from.tenant_id);
     if v_reopens then
         perform chat.append_change(p_into, 'conversation_reopened', v_into.contact_id);
     end if;

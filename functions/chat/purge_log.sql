@@ -29,7 +29,11 @@ begin
                select count(*)
                  from chat.messages t
                 where t.conversation_id = p_conversation_id and t.seq > p_seq and t.sender_id = m.user_id)
-     where m.conversation_id = p_conversation_id and m.left_seq is null and m.read_seq < p_seq;
+     where m.conversation_id = p_conversation_id and m.left_seq is null and m.read_seq < p_seq
+       and m.role in ('owner', 'admin', 'member');
+    update chat.threads t
+       set read_seq = p_seq
+     where t.conversation_id = p_conversation_id and t.read_seq < p_seq;
     delete from chat.receipts r
      where r.conversation_id = p_conversation_id and r.seq <= p_seq;
     update chat.conversations c

@@ -19,6 +19,7 @@ declare
     v_last_seq     bigint;
     v_unread_seq   bigint;
     v_event        jsonb;
+    v_position     bigint;
 begin
     select c.* into strict v_conversation from chat.conversations c where c.conversation_id = p_conversation_id;
     select 1 + greatest(v_conversation.last_seq,
@@ -35,8 +36,7 @@ begin
               from (select l.seq, l.source,
                            least(max(l.created_at) over (partition by l.is_new order by l.seq),
                                  min(l.created_at) filter (where l.source is not null)
-                                     over (partition by l.is_new order by l.seq
-                                           rows between current row and unbounded following)) as at
+                                     over (partition by l.is_new order by l.seq desc)) as at
                       from (select m.seq, m.source, m.created_at, m.seq > v_conversation.last_seq as is_new
                               from chat.messages m
                              where m.conversation_id = p_conversation_id
@@ -81,7 +81,7 @@ begin
      where c.conversation_id = p_conversation_id;
 
     v_event := jsonb_build_object('type', 'reset', 'conversation_id', p_conversation_id, 'last_seq', v_last_seq);
-    perform chat.publish(p_conversation_id, v_event::text, null, v_conversation.tenant_id);
+    v_position := chat.publish(p_conversation_id, v_event::text, null, v_conversation.tenant_id);
     return v_last_seq;
 end
 $$;

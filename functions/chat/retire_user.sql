@@ -1,12 +1,12 @@
--- chat.retire_user: deactivates a user: they leave every group and may not act. Direct and help conversations
--- keep them as a member, so that the other side keeps its history.
+-- chat.retire_user: deactivates a user: they leave every group and the desk and may not act. Direct and help
+-- conversations keep them as a member, so that the other side keeps its history.
 --
 -- Takes    p_user_id: of the actor's tenant, whose row and groups the caller has locked; p_actor_id: who does
 --          it, null for a service; p_forced: leave even as the last owner, after making the longest-standing
 --          remaining member (admins first) an owner: the caller has locked the members of the groups, too.
 -- Returns  null, or last_owner with details.conversation_ids: nothing is written then.
--- Writes   users.deactivated_at; per group members.left_seq, a system message, outbox; an event for listeners,
---          which close the user's sockets.
+-- Writes   users.deactivated_at; desk_agents; per group members.left_seq, a system message, outbox; an event for
+--          listeners, which close the user's sockets.
 create or replace function chat.retire_user(p_user_id uuid, p_actor_id uuid, p_forced boolean) returns jsonb
 language plpgsql volatile
 as $$
@@ -48,6 +48,7 @@ begin
     update chat.users u
        set deactivated_at = coalesce(u.deactivated_at, clock_timestamp()), updated_at = clock_timestamp()
      where u.user_id = p_user_id;
+    delete from chat.desk_agents d where d.user_id = p_user_id;
     perform chat.publish(null, jsonb_build_object(
         'type', 'user_deactivated', 'user_ids', jsonb_build_array(p_user_id))::text);
     return null;

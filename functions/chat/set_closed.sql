@@ -10,25 +10,27 @@ as $$
 declare
     v_by      record := chat.participant(p_conversation_id, p_actor_id);
     v_refusal jsonb;
+    v_id      uuid;
 begin
     if v_by.refusal is not null then
         return v_by.refusal;
     end if;
+    v_id := (v_by.conversation).conversation_id;
     v_refusal := chat.manager_refusal(v_by.conversation, v_by.role);
     if v_refusal is not null then
         return v_refusal;
     end if;
     if ((v_by.conversation).closed_at is not null) = p_closed then
-        return chat.changed_conversation(p_conversation_id, true);
+        return chat.changed_conversation(v_id, true);
     end if;
 
     update chat.conversations c
        set closed_at = case when p_closed then clock_timestamp() end
-     where c.conversation_id = p_conversation_id;
+     where c.conversation_id = v_id;
     perform chat.append_change(
-        p_conversation_id, case when p_closed then 'conversation_closed' else 'conversation_reopened' end,
+        v_id, case when p_closed then 'conversation_closed' else 'conversation_reopened' end,
         v_by.user_id);
-    return chat.changed_conversation(p_conversation_id);
+    return chat.changed_conversation(v_id);
 end
 $$;
 

@@ -1,6 +1,6 @@
 -- api.get_conversation: one conversation as the actor sees it.
 --
--- Returns  conversation, as in list_conversations.
+-- Returns  conversation, as in list_conversations; of the inbox as in list_threads.
 -- Fails    validation_error, unauthenticated, permission_denied, not_found, not_a_member
 create or replace function api.get_conversation(
     p_conversation_id uuid,
@@ -14,6 +14,13 @@ declare
 begin
     if v_reader.refusal is not null then
         return v_reader.refusal;
+    end if;
+    if v_reader.kind = 'inbox' then
+        return (select chat.ok(jsonb_build_object('conversation', j.thread))
+                  from chat.conversations c
+                  join chat.threads t on t.conversation_id = c.conversation_id
+                 cross join lateral chat.thread_json(c, t) j (thread)
+                 where c.conversation_id = v_reader.conversation_id);
     end if;
     return (select chat.ok(jsonb_build_object('conversation', j.listed))
               from chat.members m

@@ -1,4 +1,4 @@
--- api.list_conversations: the actor's conversations, newest activity first.
+-- api.list_conversations: the actor's conversations, newest activity first. The desk's inbox is in api.list_threads.
 --
 -- Takes    p_limit: 1 to 100; p_before: null for the first page, then the previous page's next_before
 --          (a time, or a time and a conversation id with a / between: unambiguous where times are equal).
@@ -49,7 +49,7 @@ begin
               from (select c, m, coalesce(c.last_message_at, c.created_at) as active_at
                       from chat.members m
                       join chat.conversations c on c.conversation_id = m.conversation_id
-                     where m.user_id = v_actor.user_id and m.left_seq is null) a
+                     where m.user_id = v_actor.user_id and m.left_seq is null and c.kind <> 'inbox') a
              where v_time is null or (v_id is null and a.active_at < v_time)
                 or (a.active_at, (a.c).conversation_id) < (v_time, v_id)
              order by a.active_at desc, (a.c).conversation_id desc

@@ -19,6 +19,7 @@ as $$
 declare
     v_refusal jsonb;
     v_by      record;
+    v_id      uuid;
 begin
     v_refusal := coalesce(
         chat.text_refusal('title', nullif(p_title, ''), (select l.title_characters from chat.limits l)),
@@ -34,28 +35,29 @@ begin
         return v_by.refusal;
     end if;
 
+    v_id := (v_by.conversation).conversation_id;
     v_refusal := chat.manager_refusal(v_by.conversation, v_by.role);
     if v_refusal is not null then
         return v_refusal;
     end if;
     if coalesce(p_title = coalesce((v_by.conversation).title, ''), true)
        and coalesce(p_metadata = (v_by.conversation).metadata, true) then
-        return chat.changed_conversation(p_conversation_id, true);
+        return chat.changed_conversation(v_id, true);
     end if;
     if (v_by.conversation).closed_at is not null then
         return chat.fail('conversation_closed');
     end if;
-    if chat.is_blocked_pair(p_conversation_id, v_by.user_id) then
+    if chat.is_blocked_pair(v_id, v_by.user_id) then
         return chat.fail('blocked');
     end if;
 
     update chat.conversations c
        set title = nullif(coalesce(p_title, c.title), ''), metadata = coalesce(p_metadata, c.metadata)
-     where c.conversation_id = p_conversation_id;
+     where c.conversation_id = v_id;
     perform chat.append_change(
-        p_conversation_id, 'conversation_updated', v_by.user_id,
+        v_id, 'conversation_updated', v_by.user_id,
         p_data => jsonb_build_object('title', (v_by.conversation).title, 'metadata', (v_by.conversation).metadata));
-    return chat.changed_conversation(p_conversation_id);
+    return chat.changed_conversation(v_id);
 end
 $$;
 

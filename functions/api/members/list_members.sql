@@ -37,7 +37,7 @@ begin
       from (select m.*, u.display_name, u.kind, row_number() over (order by m.user_id) as position
               from chat.members m
               join chat.users u on u.user_id = m.user_id
-             where m.conversation_id = p_conversation_id and m.left_seq is null
+             where m.conversation_id = v_reader.conversation_id and m.left_seq is null
                and (p_after is null or m.user_id > p_after)
              order by m.user_id
              limit p_limit + 1) p;

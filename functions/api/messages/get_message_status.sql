@@ -2,7 +2,8 @@
 --
 -- Takes    p_message_id: a message the actor may see.
 -- Returns  message_id, seq, members: [{user_id, display_name, status: sent | delivered | read, delivered_at,
---          read_at}], by name. Not the sender, nor who was not to see it.
+--          read_at}], by name. Not the sender, nor who was not to see it. In an inbox, of what was sent to the contact:
+--          one entry with the delivery's own status and times.
 -- Fails    validation_error, unauthenticated, permission_denied, not_found, not_a_member
 create or replace function api.get_message_status(
     p_conversation_id uuid,
@@ -26,7 +27,7 @@ begin
     end if;
     select m.seq into v_seq
       from chat.messages m
-     where m.conversation_id = p_conversation_id and m.id = p_message_id and m.seq >= v_reader.visible_from
+     where m.conversation_id = v_reader.conversation_id and m.id = p_message_id and m.seq >= v_reader.visible_from
        and not exists (select from chat.exclusions e
                         where e.conversation_id = m.conversation_id and e.user_id = v_reader.user_id and e.seq = m.seq);
     if not found then
@@ -39,7 +40,16 @@ begin
       into v_members
       from api.message_status s
       join chat.users u on u.user_id = s.user_id
-     where s.conversation_id = p_conversation_id and s.seq = v_seq;
+     where s.conversation_id = v_reader.conversation_id and s.seq = v_seq;
+    if v_reader.kind = 'inbox' then
+        select coalesce(jsonb_agg(chat.delivery_json(d) || jsonb_build_object(
+                   'user_id', u.user_id, 'display_name', u.display_name)), '[]')
+          into v_members
+          from chat.deliveries d
+          join chat.threads t on t.conversation_id = d.conversation_id
+          join chat.users u on u.user_id = t.contact_id
+         where d.conversation_id = v_reader.conversation_id and d.message_id = p_message_id;
+    end if;
     return chat.ok(jsonb_build_object('message_id', p_message_id, 'seq', v_seq, 'members', v_members));
 end
 $$;

@@ -44,20 +44,20 @@ begin
     v_to := least(v_after + p_limit, v_reader.last_seq);
 
     select coalesce(jsonb_agg(case when e.seq is not null or n.message_seq < v_reader.visible_from
-                                   then chat.skip_frame(p_conversation_id, n.seq) else n.frame end
+                                   then chat.skip_frame(v_reader.conversation_id, n.seq) else n.frame end
                               order by n.seq), '[]')
       into v_changes
       from (select m.seq, m.seq as message_seq, chat.message_frame(chat.message_json(m, u.display_name)) as frame
               from chat.messages m
               left join chat.users u on u.user_id = m.sender_id
-             where m.conversation_id = p_conversation_id and m.seq > v_after and m.seq <= v_to
+             where m.conversation_id = v_reader.conversation_id and m.seq > v_after and m.seq <= v_to
             union all
             select ch.seq, t.seq, chat.change_frame(ch)
               from chat.changes ch
               left join chat.messages t on t.conversation_id = ch.conversation_id and t.id = ch.message_id
-             where ch.conversation_id = p_conversation_id and ch.seq > v_after and ch.seq <= v_to) n
+             where ch.conversation_id = v_reader.conversation_id and ch.seq > v_after and ch.seq <= v_to) n
       left join chat.exclusions e
-             on e.conversation_id = p_conversation_id and e.user_id = v_reader.user_id and e.seq = n.message_seq;
+             on e.conversation_id = v_reader.conversation_id and e.user_id = v_reader.user_id and e.seq = n.message_seq;
     return chat.ok(jsonb_build_object(
         'changes', v_changes, 'last_seq', v_reader.last_seq, 'has_more', v_to < v_reader.last_seq, 'reset', false));
 end

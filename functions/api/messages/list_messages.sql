@@ -40,7 +40,7 @@ begin
           from (select m, u.display_name, row_number() over (order by m.seq desc) as position
                   from chat.messages m
                   left join chat.users u on u.user_id = m.sender_id
-                 where m.conversation_id = p_conversation_id and m.seq > v_after and m.seq < v_before
+                 where m.conversation_id = v_reader.conversation_id and m.seq > v_after and m.seq < v_before
                    and not exists (select from chat.exclusions e
                                     where e.conversation_id = m.conversation_id
                                       and e.user_id = v_reader.user_id and e.seq = m.seq)
@@ -53,7 +53,7 @@ begin
           from (select m, u.display_name, row_number() over (order by m.seq) as position
                   from chat.messages m
                   left join chat.users u on u.user_id = m.sender_id
-                 where m.conversation_id = p_conversation_id and m.seq > v_after and m.seq < v_before
+                 where m.conversation_id = v_reader.conversation_id and m.seq > v_after and m.seq < v_before
                    and not exists (select from chat.exclusions e
                                     where e.conversation_id = m.conversation_id
                                       and e.user_id = v_reader.user_id and e.seq = m.seq)

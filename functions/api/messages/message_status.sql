@@ -1,6 +1,6 @@
 -- api.message_status: the state of every message for every member who was to get it: sent, delivered or
 -- read, derived from the members' watermarks. Members have a row for what was sent from their joining to
--- their leaving, not for what is hidden from them nor for their own messages.
+-- their leaving, not for what is hidden from them nor for their own messages. Of the inbox there is chat.deliveries.
 create or replace view api.message_status (conversation_id, seq, message_id, user_id, status, delivered_at, read_at) as
 select t.conversation_id, t.seq, t.id, m.user_id,
        case when t.seq <= m.read_seq then 'read' when t.seq <= m.delivered_seq then 'delivered' else 'sent' end,
@@ -25,7 +25,7 @@ select t.conversation_id, t.seq, t.id, m.user_id,
   from chat.messages t
   join chat.members m
     on m.conversation_id = t.conversation_id and m.user_id is distinct from t.sender_id
-   and m.joined_seq < t.seq and (m.left_seq is null or m.left_seq > t.seq)
+   and m.role in ('owner', 'admin', 'member') and m.joined_seq < t.seq and (m.left_seq is null or m.left_seq > t.seq)
  where not exists (select from chat.exclusions e
                     where e.conversation_id = t.conversation_id and e.user_id = m.user_id and e.seq = t.seq);
 

@@ -1,12 +1,13 @@
 -- api.erase_user_atomic: forget a person (GDPR, article 17): deactivated, out of every group, name, e-mail and
 -- external id gone, every message emptied (its place in the log stays), what edits replaced gone too.
 --
--- Takes    p_user_id: whom; p_actor_id: null for a service, else the user themself.
+-- Takes    p_user_id: whom, also a contact who was merged; p_actor_id: null for a service, else the user themself.
 -- Returns  user_id, affected_count (messages emptied).
 -- Locks    the user's row; joining, in their groups; all member rows there (where they are the last owner, the
 --          longest-standing admin, else member, becomes owner); their conversations' rows in id order.
 -- Writes   all or nothing: users, messages, changes (a deletion each, so that clients forget too), reactions,
---          blocks, receipts, help_requests (closed), outbox.
+--          blocks, receipts, help_requests (closed), outbox; of a contact identities, what providers sent about
+--          them, and deliveries that have not gone out.
 -- Retry    again changes nothing: "duplicate": true.
 -- Fails    validation_error, unauthenticated, permission_denied, not_found
 create or replace function api.erase_user_atomic(
@@ -24,6 +25,7 @@ begin
     if v_locked.refusal is not null then
         return v_locked.refusal;
     end if;
+    p_user_id := (v_locked.subject).user_id;
     if (v_locked.subject).erased_at is not null then
         return chat.ok(jsonb_build_object('user_id', p_user_id, 'affected_count', 0, 'duplicate', true));
     end if;
@@ -48,6 +50,7 @@ begin
     end loop;
 
     perform chat.erase_traces(p_user_id);
+    perform chat.erase_from_inbox(p_user_id);
     return chat.ok(jsonb_build_object('user_id', p_user_id, 'affected_count', v_count));
 end
 $$;

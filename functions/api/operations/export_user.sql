@@ -1,8 +1,8 @@
 -- api.export_user: everything kept about a user, as one document (GDPR, article 20).
 --
--- Takes    p_user_id: whom; p_actor_id: null for a service, else the user themself.
+-- Takes    p_user_id: whom, also a contact who was merged; p_actor_id: null for a service, else the user themself.
 -- Returns  user, memberships, messages (all they sent, with what edits and deletions replaced), reactions,
---          blocks, help_requests, receipts.
+--          blocks, help_requests, receipts; of a contact identities and threads.
 -- Fails    validation_error, unauthenticated, permission_denied, not_found
 create or replace function api.export_user(
     p_user_id  uuid,
@@ -13,12 +13,13 @@ security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_refusal jsonb := chat.self_refusal(p_user_id, p_actor_id);
+    v_user_id uuid := chat.resolved_contact(p_user_id);
     v_user    chat.users;
 begin
     if v_refusal is not null then
         return v_refusal;
     end if;
-    select u.* into v_user from chat.users u where u.user_id = p_user_id;
+    select u.* into v_user from chat.users u where u.user_id = v_user_id;
     if not found then
         return chat.fail('not_found', 'there is no such user');
     end if;
@@ -27,7 +28,13 @@ begin
         'user', chat.user_json(v_user),
         'memberships', (
             select coalesce(jsonb_agg(to_jsonb(m) - 'user_id' order by m.conversation_id), '[]')
-              from chat.members m where m.user_id = p_user_id),
+              from chat.members m where m.user_id = v_user_id),
+        'identities', (
+            select coalesce(jsonb_agg(to_jsonb(i) - 'contact_id' order by i.kind, i.value), '[]')
+              from chat.contact_identities i where i.tenant_id = v_user.tenant_id and i.contact_id = v_user_id),
+        'threads', (
+            select coalesce(jsonb_agg(to_jsonb(t) - 'contact_id'), '[]')
+              from chat.threads t where t.tenant_id = v_user.tenant_id and t.contact_id = v_user_id),
         'messages', (
             select coalesce(jsonb_agg(
                        chat.message_json(t, v_user.display_name) || jsonb_build_object('previous_contents', (
@@ -38,23 +45,23 @@ begin
                        order by t.conversation_id, t.seq), '[]')
               from chat.members m
               join chat.messages t on t.conversation_id = m.conversation_id and t.sender_id = m.user_id
-             where m.user_id = p_user_id),
+             where m.user_id = v_user_id),
         'reactions', (
             select coalesce(jsonb_agg(to_jsonb(r) - 'user_id' order by r.conversation_id, r.seq), '[]')
               from chat.members m
               join chat.reactions r on r.conversation_id = m.conversation_id and r.user_id = m.user_id
-             where m.user_id = p_user_id),
+             where m.user_id = v_user_id),
         'blocks', (
             select coalesce(jsonb_agg(to_jsonb(b) - 'blocker_id' order by b.blocked_id), '[]')
-              from chat.blocks b where b.blocker_id = p_user_id),
+              from chat.blocks b where b.blocker_id = v_user_id),
         'help_requests', (
             select coalesce(jsonb_agg(to_jsonb(h) order by h.created_at), '[]')
-              from chat.help_requests h where h.owner_id = p_user_id),
+              from chat.help_requests h where h.owner_id = v_user_id),
         'receipts', (
             select coalesce(jsonb_agg(to_jsonb(r) - 'user_id' order by r.conversation_id, r.kind, r.seq), '[]')
               from chat.members m
               join chat.receipts r on r.conversation_id = m.conversation_id and r.user_id = m.user_id
-             where m.user_id = p_user_id)));
+             where m.user_id = v_user_id)));
 end
 $$;
 

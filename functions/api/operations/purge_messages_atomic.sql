@@ -3,7 +3,7 @@
 -- Takes    p_before: what is older goes; p_conversation_id, p_tenant_id: only there; null: everywhere. One
 --          transaction: purge by conversation where there is much.
 -- Returns  affected_count (messages gone), conversations (how many logs were shortened).
--- Locks    per conversation the active members' rows, then the conversation row, all in id order.
+-- Locks    per conversation the active members' rows, then the conversation row, then a thread's, all in id order.
 -- Writes   deletes messages, changes, reactions, exclusions up to a log number; conversations.purged_seq; moves
 --          watermarks that lag behind it. Clients with an older cursor are told reset.
 -- Retry    naturally.
@@ -48,6 +48,10 @@ begin
     perform from chat.conversations c
       where c.conversation_id = any (v_affected)
       order by c.conversation_id
+        for no key update;
+    perform from chat.threads t
+      where t.conversation_id = any (v_affected)
+      order by t.conversation_id
         for no key update;
 
     for v_log in

@@ -20,6 +20,7 @@ begin
     if v_refusal is not null then
         return v_refusal;
     end if;
+    p_user_id := (v_locked.subject).user_id;
     if (v_locked.subject).deactivated_at is not null then
         return chat.ok(jsonb_build_object(
             'user_id', p_user_id, 'user', chat.user_json(v_locked.subject), 'duplicate', true));

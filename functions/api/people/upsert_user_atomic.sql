@@ -23,7 +23,7 @@ declare
     v_most      integer := (select l.name_characters from chat.limits l);
     v_refusal   jsonb := chat.service_refusal();
     v_tenant_id uuid := coalesce(p_tenant_id, '00000000-0000-0000-0000-000000000000');
-    v_user_id   uuid := p_user_id;
+    v_user_id   uuid := chat.resolved_contact(p_user_id);
     v_user      chat.users;
     v_created   boolean;
 begin

@@ -1,7 +1,7 @@
 -- api.list_subscriptions: every conversation whose events a user is to get, with where its log and the user's
 -- marks stand: what a socket needs to know before it can say what it lacks.
 --
--- Returns  user_id; snapshot (events of transactions visible in it are contained in what is told here);
+-- Returns  user_id; desk_id: the tenant whose inbox they answer, too, null for none; snapshot (events of transactions visible in it are contained in what is told here);
 --          conversations: conversation_id, last_seq, read_seq, delivered_seq, unread_count, joined_seq.
 -- Fails    validation_error, unauthenticated, permission_denied, not_found
 create or replace function api.list_subscriptions(p_actor_id uuid default null) returns jsonb
@@ -15,6 +15,7 @@ begin
         return v_actor.refusal;
     end if;
     return chat.ok(jsonb_build_object('user_id', v_actor.user_id,
+        'desk_id', (select u.tenant_id from chat.users u where u.user_id = v_actor.user_id and chat.is_agent(u)),
         'snapshot', pg_current_snapshot()::text, 'conversations', coalesce((
         select jsonb_agg(jsonb_build_object(
                    'conversation_id', c.conversation_id,
@@ -25,7 +26,7 @@ begin
                    'joined_seq', m.joined_seq))
           from chat.members m
           join chat.conversations c on c.conversation_id = m.conversation_id
-         where m.user_id = v_actor.user_id and m.left_seq is null), '[]')));
+         where m.user_id = v_actor.user_id and m.left_seq is null and c.kind <> 'inbox'), '[]')));
 end
 $$;
 
