@@ -77,6 +77,14 @@ CALLS: dict[str, Callable[[World], Json]] = {
     "maintain": lambda _: {},
     "upsert_channel_atomic": lambda w: {**CHANNEL, "tenant_id": w.tenant_id},
     "list_channels": lambda _: {},
+    "set_desk_atomic": lambda w: {"tenant_id": w.tenant_id, "agent_ids": [w.ann]},
+    "list_threads": lambda _: {},
+    "get_thread": lambda w: {"thread": w.thread},
+    "list_thread_messages": lambda w: {"thread": w.thread},
+    "mark_thread_read_atomic": lambda w: {"thread": w.thread},
+    "assign_thread_atomic": lambda w: {"conversation_id": w.thread, "assignee_id": w.bob},
+    "open_thread_atomic": lambda _: {"contact": {"phone": "+4915112345678"}},
+    "link_contact_atomic": lambda w: {"contact_id": w.contact, "kind": "lead", "value": "L-1"},
     "receive_message_atomic": lambda _: {
         **CHANNEL,
         "provider_message_id": "wamid.1",
@@ -91,6 +99,7 @@ CALLS: dict[str, Callable[[World], Json]] = {
 
 SERVICE_ONLY = {
     "upsert_channel_atomic",
+    "set_desk_atomic",
     "receive_message_atomic",
     "receive_webhooks_atomic",
     "park_webhook_atomic",
@@ -115,6 +124,7 @@ ADMINISTRATIVE = {"deactivate_user_atomic", "export_user", "erase_user_atomic"}
 # These act for nobody. A batch names an actor in each message.
 WITHOUT_ACTOR = {
     "upsert_channel_atomic",
+    "set_desk_atomic",
     "receive_message_atomic",
     "receive_webhooks_atomic",
     "park_webhook_atomic",
@@ -154,6 +164,7 @@ IN_CONVERSATIONS = [
     "list_changes",
     "get_message_status",
     "announce_typing",
+    "assign_thread_atomic",
 ]
 # What a success of the good call answers with beside PostgREST's own status.
 CREATIONS = {
@@ -166,4 +177,5 @@ CREATIONS = {
     "create_help_request_atomic",
     "add_members_atomic",
     "send_message_atomic",
+    "open_thread_atomic",
 }

@@ -77,6 +77,7 @@ def test_who_is_not_in_a_conversation_is_refused(
     succeed(
         db, "remove_member_atomic", conversation_id=world.group, actor_id=world.ann, user_id=eve
     )
+    succeed(db, "set_desk_atomic", tenant_id=world.tenant_id, agent_ids=[world.ann])
     actor_id = {"zoe": world.zoe, "dee": world.dee, "eve": eve}[who]
     refuse(db, code, function, **CALLS[function](world), actor_id=actor_id)
 
@@ -154,6 +155,7 @@ def test_a_success_after_a_refusal_does_not_answer_with_its_status(
 
 
 def test_a_refusal_writes_nothing(db: Connection, world: World) -> None:
+    succeed(db, "set_desk_atomic", tenant_id=world.tenant_id, agent_ids=[world.ann])
     before = call(db, "list_changes", conversation_id=world.group, actor_id=world.ann)
     for function in IN_CONVERSATIONS:
         refuse(db, "not_a_member", function, **CALLS[function](world), actor_id=world.dee)
