@@ -34,11 +34,14 @@ begin
         end if;
     end loop;
     if v_kind = 'status' then
-        return null;
+        return case when p_event ->> 'status' not in ('sent', 'delivered', 'read', 'played', 'failed') then
+                        'status is none of those known'
+                    when jsonb_typeof(p_event -> 'error') not in ('object', 'null') then
+                        'error is not an object' end;
     end if;
 
     v_value := p_event -> 'contact';
-    if v_value is null or not chat.is_identities(v_value) then
+    if v_value is null or v_value = '{}' or not chat.is_identities(v_value) then
         return 'contact has no identity, or what is none';
     end if;
     if v_kind in ('message', 'echo', 'edit') then
@@ -52,8 +55,9 @@ begin
         return 'emoji is longer than 32 characters';
     elsif v_kind = 'system'
           and (p_event ->> 'event' not in ('contact_number_changed', 'contact_identity_changed')
-               or not coalesce(chat.is_identities(p_event -> 'new'), false)) then
-        return 'event is none of those known, or new has no identity';
+               or coalesce(jsonb_typeof(p_event -> 'new'), '') <> 'object'
+               or not chat.is_identities(p_event -> 'new')) then
+        return 'event is none of those known, or new is no object of identities';
     end if;
     if p_event ->> 'by' not in ('contact', 'business') then
         return 'by is neither contact nor business';

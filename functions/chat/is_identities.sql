@@ -1,10 +1,10 @@
--- chat.is_identities: whether something is an object that leads to a contact: kind to value, at least one, of those
--- that providers know.
+-- chat.is_identities: whether something is an object of what leads to a contact, kind to value, of the kinds that
+-- providers know. Null is fine: none given.
 create or replace function chat.is_identities(p_identities jsonb) returns boolean
 language plpgsql stable
 as $$
 begin
-    if jsonb_typeof(p_identities) <> 'object' or p_identities = '{}' then
+    if jsonb_typeof(p_identities) <> 'object' then
         return false;
     end if;
     return not exists (
