@@ -113,6 +113,37 @@ def send(
     return message
 
 
+def new_channel(connection: Connection, tenant_id: str, **fields: Any) -> Json:
+    """Open a channel to WhatsApp; the channel."""
+    given = {"provider": "whatsapp", "address": "1001", "display_name": "Our shop", **fields}
+    result = succeed(connection, "upsert_channel_atomic", tenant_id=tenant_id, **given)
+    channel: Json = result["channel"]
+    return channel
+
+
+def receive(
+    connection: Connection,
+    channel: Json,
+    content: str | None = "hello",
+    contact: Json | str = "+491701234567",
+    **more: Any,
+) -> Json:
+    """Let a contact, by default one known by this number, write to a channel; what it answers."""
+    return succeed(
+        connection,
+        "receive_message_atomic",
+        **{
+            "provider": channel["provider"],
+            "address": channel["address"],
+            "provider_message_id": f"wamid.{uuid.uuid4().hex}",
+            "contact": {"phone": contact} if isinstance(contact, str) else contact,
+            "display_name": "Con",
+            "content": content,
+            **more,
+        },
+    )
+
+
 def violations(connection: Connection) -> list[tuple[Any, ...]]:
     """What check_invariants() finds."""
     rows: list[tuple[Any, ...]] = connection.execute(

@@ -27,8 +27,8 @@ begin
            played_at = case p_status when 'played' then least(d.played_at, v_at) else d.played_at end,
            error = case when p_status <> 'failed' and d.failed_at is null then null  -- of a try before this one
                         when p_status <> 'failed' or d.failed_at < v_at then d.error
-                        when d.failed_at = v_at and coalesce(d.error::text, '~') collate "C" < coalesce(p_error::text, '~')
-                            then d.error
+                        when d.failed_at = v_at
+                             and coalesce(d.error::text, '~') collate "C" < coalesce(p_error::text, '~') then d.error
                         else p_error end
      where d.conversation_id = p_delivery.conversation_id and d.message_id = p_delivery.message_id
     returning d.* into v_now;

@@ -40,7 +40,8 @@ begin
                                          nullif(p_event -> 'error', 'null'));
     end if;
     return jsonb_build_object(
-        'outcome', case when v_delivery.message_id is null then 'ignored' when v_moved then 'changed' else 'duplicate' end,
+        'outcome', case when v_delivery.message_id is null then 'ignored'
+                        when v_moved then 'changed' else 'duplicate' end,
         'status', case when v_moved then p_event ->> 'status' else v_delivery.status end,
         'changed', v_moved);
 end

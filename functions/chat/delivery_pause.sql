@@ -4,6 +4,8 @@
 -- Takes    p_attempts: how often it was tried.
 create or replace function chat.delivery_pause(p_attempts integer) returns interval
 language sql volatile
-as $$ select least(interval '5 seconds' * 2 ^ least(p_attempts - 1, 20), interval '15 minutes') * (0.75 + random() / 2) $$;
+as $$
+    select least(interval '5 seconds' * 2 ^ least(p_attempts - 1, 20), interval '15 minutes') * (0.75 + random() / 2)
+$$;
 
 comment on function chat.delivery_pause is 'How long to wait before a message is tried again.';

@@ -83,6 +83,23 @@ CALLS: dict[str, Callable[[World], Json]] = {
     "list_thread_messages": lambda w: {"thread": w.thread},
     "mark_thread_read_atomic": lambda w: {"thread": w.thread},
     "assign_thread_atomic": lambda w: {"conversation_id": w.thread, "assignee_id": w.bob},
+    "claim_deliveries": lambda _: {"worker": "one"},
+    "settle_delivery_atomic": lambda w: {
+        "conversation_id": w.thread,
+        "message_id": w.offer["id"],
+        "lease": NOBODY,
+        "outcome": "unknown",
+    },
+    "retry_delivery_atomic": lambda w: {
+        "conversation_id": w.thread,
+        "message_id": w.offer["id"],
+    },
+    "record_delivery_status_atomic": lambda w: {
+        "provider": w.channel["provider"],
+        "address": w.channel["address"],
+        "provider_message_id": "wamid.2",
+        "status": "sent",
+    },
     "open_thread_atomic": lambda _: {"contact": {"phone": "+4915112345678"}},
     "link_contact_atomic": lambda w: {"contact_id": w.contact, "kind": "lead", "value": "L-1"},
     "receive_message_atomic": lambda _: {
@@ -103,6 +120,9 @@ SERVICE_ONLY = {
     "receive_message_atomic",
     "receive_webhooks_atomic",
     "park_webhook_atomic",
+    "claim_deliveries",
+    "settle_delivery_atomic",
+    "record_delivery_status_atomic",
     "upsert_tenant_atomic",
     "upsert_user_atomic",
     "deactivate_user_atomic",
@@ -128,6 +148,9 @@ WITHOUT_ACTOR = {
     "receive_message_atomic",
     "receive_webhooks_atomic",
     "park_webhook_atomic",
+    "claim_deliveries",
+    "settle_delivery_atomic",
+    "record_delivery_status_atomic",
     "upsert_tenant_atomic",
     "upsert_user_atomic",
     "send_messages_atomic",
@@ -165,6 +188,7 @@ IN_CONVERSATIONS = [
     "get_message_status",
     "announce_typing",
     "assign_thread_atomic",
+    "retry_delivery_atomic",
 ]
 # What a success of the good call answers with beside PostgREST's own status.
 CREATIONS = {

@@ -11,10 +11,12 @@ from tests.support import (
     Connection,
     Json,
     connect,
+    new_channel,
     new_direct,
     new_group,
     new_tenant,
     new_user,
+    receive,
     send,
     succeed,
     violations,
@@ -39,7 +41,11 @@ def db(session: Connection) -> Iterator[Connection]:
 
 @dataclass(frozen=True)
 class World:
-    """A group of Ann (owner), Bob and Cid; Dee is not in it; Zoe belongs to another tenant."""
+    """A group of Ann (owner), Bob and Cid; Dee is not in it; Zoe belongs to another tenant.
+
+    The tenant has a channel, by which Ann has made the contact Con an offer; Con wrote back once,
+    and nobody has answered yet.
+    """
 
     ann: str
     bob: str
@@ -54,6 +60,11 @@ class World:
     own_request: str  # Ann's
     hello: Json  # Ann's message in the group, its first
     reply: Json  # Bob's, its second
+    channel: Json
+    contact: str
+    thread: str  # the inbox conversation with the contact
+    offer: Json  # Ann's template in it, its first
+    question: Json  # the contact's message, its second
     listener: Json  # the test's own session, and what it has seen: all of the above
 
 
@@ -66,6 +77,23 @@ def world(db: Connection) -> World:
     )
     group = new_group(db, ann, bob, cid)
     hello = send(db, group, ann, "hello")
+    channel = new_channel(db, tenant_id)
+    opened = succeed(
+        db,
+        "open_thread_atomic",
+        actor_id=ann,
+        contact={"phone": "+491701234567"},
+        channel_id=channel["channel_id"],
+    )
+    offer = send(
+        db,
+        opened["thread"]["conversation_id"],
+        ann,
+        "20 % off",
+        type="template",
+        metadata={"template": {"name": "offer"}},
+    )
+    received = receive(db, channel, "are you open?")
     return World(
         ann=ann,
         bob=bob,
@@ -80,6 +108,11 @@ def world(db: Connection) -> World:
         own_request=new_help_request(db, ann),
         hello=hello,
         reply=send(db, group, bob, "hello Ann", reply_to_id=hello["id"]),
+        channel=channel,
+        contact=received["contact"]["id"],
+        thread=received["conversation_id"],
+        offer=offer,
+        question=received["message"],
         listener=new_listener(db),
     )
 

@@ -45,7 +45,8 @@ begin
     perform chat.lock_names(array[v_channel.channel_id || '/' || p_provider_message_id]);
     v_result := chat.apply_status(v_channel, jsonb_strip_nulls(jsonb_build_object(
         'kind', 'status', 'address', p_address, 'target', p_provider_message_id, 'status', p_status,
-        'at', coalesce(p_occurred_at, clock_timestamp()), 'callback', p_callback)) || jsonb_build_object('error', p_error));
+        'at', coalesce(p_occurred_at, clock_timestamp()), 'callback', p_callback))
+        || jsonb_build_object('error', p_error));
     return chat.ok(v_result);
 end
 $$;

@@ -53,7 +53,8 @@ begin
     if p_outcome = 'sent' and found then
         perform chat.lock_names(
             array[v_channel.channel_id || '/' || p_provider_message_id]
-            || array(select v_channel.tenant_id || '/' || i.key || '/' || i.value from jsonb_each_text(p_identities) i));
+            || array(select v_channel.tenant_id || '/' || i.key || '/' || i.value
+                       from jsonb_each_text(p_identities) i));
     end if;
     v_delivery := chat.lock_delivery(p_conversation_id, p_message_id);
     if v_delivery.message_id is null then

@@ -31,7 +31,8 @@ as $$
     union all
     select 'ordinals_count_messages', t.conversation_id, jsonb_build_object('seq', t.seq, 'ordinal', t.ordinal)
       from (select m.conversation_id, m.seq, m.ordinal,
-                   c.purged_count + count(*) filter (where m.source <> 'system')
+                   c.purged_count + count(*) filter (where m.source = 'contact'
+                                                        or m.source <> 'system' and c.kind <> 'inbox')
                        over (partition by m.conversation_id order by m.seq) as expected
               from chat.messages m
               join chat.conversations c on c.conversation_id = m.conversation_id) t
@@ -54,7 +55,8 @@ as $$
       join chat.conversations c on c.conversation_id = m.conversation_id
       left join lateral (select count(*) as sent, count(*) filter (where t.seq <= m.read_seq) as read
                            from chat.messages t
-                          where t.conversation_id = m.conversation_id and t.sender_id = m.user_id) s on true
+                          where t.conversation_id = m.conversation_id and t.sender_id = m.user_id
+                            and c.kind <> 'inbox') s on true
      where m.left_seq is null
        and (m.sent_count - m.sent_count_at_read <> s.sent - s.read
             or c.purged_seq = 0 and m.sent_count <> s.sent)
@@ -62,7 +64,7 @@ as $$
     select 'unread_counts_are_exact', m.conversation_id,
            jsonb_build_object('user_id', m.user_id, 'counted', u.counted, 'unread_count', u.derived)
       from chat.members m
-      join chat.conversations c on c.conversation_id = m.conversation_id
+      join chat.conversations c on c.conversation_id = m.conversation_id and c.kind <> 'inbox'
      cross join lateral (
             select count(*) as counted, chat.unread_count(c, m) as derived
               from chat.messages t
@@ -72,6 +74,24 @@ as $$
                                 where e.conversation_id = t.conversation_id
                                   and e.user_id = m.user_id and e.seq = t.seq)) u
      where m.left_seq is null and u.counted <> u.derived
+    union all
+    select 'unread_counts_are_exact', t.conversation_id,
+           jsonb_build_object('counted', n.counted, 'unread_count', u.derived)
+      from chat.threads t
+      join chat.conversations c on c.conversation_id = t.conversation_id
+     cross join lateral chat.thread_unread(c, t) u (derived)
+     cross join lateral (
+            select count(*) as counted
+              from chat.messages m
+             where m.conversation_id = t.conversation_id and m.seq > t.read_seq and m.source = 'contact'
+               and m.deleted_at is null) n
+     where n.counted <> u.derived
+    union all
+    select 'marks_of_the_desk_are_within_the_log', t.conversation_id,
+           jsonb_build_object('read_seq', t.read_seq, 'last_inbound_seq', t.last_inbound_seq)
+      from chat.threads t
+      join chat.conversations c on c.conversation_id = t.conversation_id
+     where greatest(t.read_seq, t.last_inbound_seq) > c.last_seq
     -- Members: who sends was one; who is one was told of; counts are right.
     union all
     select 'senders_were_members', t.conversation_id, jsonb_build_object('seq', t.seq, 'sender_id', t.sender_id)
@@ -135,7 +155,9 @@ as $$
            jsonb_build_object('seq', t.seq, 'metadata', t.metadata)
       from chat.messages t
      where t.source = 'system'
-       and coalesce(t.metadata ->> 'event', '') not in ('member_added', 'member_removed', 'member_left', 'role_changed')
+       and coalesce(t.metadata ->> 'event', '') not in (
+               'member_added', 'member_removed', 'member_left', 'role_changed',
+               'contact_number_changed', 'contact_identity_changed', 'contacts_merged')
     union all
     select 'additions_add_each_once', t.conversation_id, jsonb_build_object('user_id', t.user_id, 'seq', t.seq)
       from (select t.conversation_id, t.seq, w.user_id, t.metadata ->> 'event' as event,
@@ -150,7 +172,9 @@ as $$
     union all
     select 'ids_derive_from_canonical_keys', c.conversation_id, jsonb_build_object('canonical_key', c.canonical_key)
       from chat.conversations c
-     where c.canonical_key is not null and c.conversation_id <> chat.derived_id(c.tenant_id, c.canonical_key)
+      left join chat.threads t on t.conversation_id = c.conversation_id
+     where c.canonical_key is not null
+       and c.conversation_id <> chat.derived_id(c.tenant_id, coalesce('contact:' || t.contact_id, c.canonical_key))
     union all
     select 'canonical_keys_say_who', c.conversation_id, jsonb_build_object('canonical_key', c.canonical_key)
       from chat.conversations c
@@ -158,6 +182,9 @@ as $$
                select format('direct:%s:%s', min(m.user_id::text), max(m.user_id::text))
                  from chat.members m where m.conversation_id = c.conversation_id)
         or c.kind = 'help' and c.canonical_key <> format('help:%s:%s', c.help_request_id, c.created_by)
+        or c.kind = 'inbox' and c.canonical_key <> (
+               select chat.contact_key(t.tenant_id, t.contact_id)
+                 from chat.threads t where t.conversation_id = c.conversation_id)
     union all
     select 'one_message_per_client_key', t.conversation_id,
            jsonb_build_object('sender_id', t.sender_id, 'client_message_id', t.client_message_id)
@@ -176,7 +203,9 @@ as $$
     select 'replies_stay_in_their_conversation', t.conversation_id, jsonb_build_object('seq', t.seq)
       from chat.messages t
       left join chat.messages r on r.conversation_id = t.conversation_id and r.id = t.reply_to_id
-     where t.reply_to_id is not null and (r.id is null or r.seq >= t.seq)
+      left join chat.threads i on i.conversation_id = t.conversation_id
+     -- A network may bring an answer before what it answers.
+     where t.reply_to_id is not null and (r.id is null or r.seq >= t.seq and i.conversation_id is null)
     union all
     select 'deleted_messages_have_their_change', t.conversation_id, jsonb_build_object('seq', t.seq)
       from chat.messages t
@@ -188,6 +217,54 @@ as $$
       from chat.exclusions e
       join chat.messages t on t.conversation_id = e.conversation_id and t.seq = e.seq
      where t.sender_id is null or t.sender_id = e.user_id
+    -- The inbox: each of its conversations is a contact's, and what the business says there goes out.
+    union all
+    select 'inbox_conversations_have_a_thread', coalesce(c.conversation_id, t.conversation_id),
+           jsonb_build_object('contact_id', t.contact_id)
+      from (select * from chat.conversations k where k.kind = 'inbox') c
+      full join chat.threads t on t.conversation_id = c.conversation_id
+      left join chat.members m on m.conversation_id = t.conversation_id and m.user_id = t.contact_id
+     where c.conversation_id is null or t.conversation_id is null
+        or m.role is distinct from 'contact' or m.left_seq is not null
+    union all
+    select 'members_of_an_inbox_are_its_contact_and_agents', m.conversation_id,
+           jsonb_build_object('user_id', m.user_id, 'role', m.role)
+      from chat.members m
+      join chat.conversations c on c.conversation_id = m.conversation_id
+      left join chat.threads t on t.conversation_id = m.conversation_id
+     where (c.kind = 'inbox') <> (m.role in ('contact', 'agent'))
+        or m.role = 'contact' and m.user_id is distinct from t.contact_id
+    union all
+    select 'identities_lead_to_contacts', null, jsonb_build_object('kind', i.kind, 'contact_id', i.contact_id)
+      from chat.contact_identities i
+      join chat.users u on u.user_id = i.contact_id
+     where u.kind <> 'contact' or exists (select from chat.redirects r where r.old_id = i.contact_id)
+    union all
+    select 'redirects_lead_somewhere', null, jsonb_build_object('old_id', r.old_id, 'new_id', r.new_id)
+      from chat.redirects r
+     where case r.kind
+               when 'conversation' then not exists (select from chat.threads t where t.conversation_id = r.new_id)
+               else not exists (select from chat.users u where u.user_id = r.new_id and u.kind = 'contact') end
+        or exists (select from chat.redirects n where n.old_id = r.new_id)
+        or exists (select from chat.conversations c where c.conversation_id = r.old_id)
+    union all
+    select 'outgoing_messages_have_one_delivery', coalesce(m.conversation_id, d.conversation_id),
+           jsonb_build_object('seq', m.seq, 'message_id', d.message_id)
+      from (select o.*
+              from chat.messages o
+              join chat.conversations c on c.conversation_id = o.conversation_id and c.kind = 'inbox'
+             where o.source in ('person', 'bot', 'automation')) m
+      full join chat.deliveries d on d.conversation_id = m.conversation_id and d.message_id = m.id
+     where m.id is null or d.message_id is null
+    union all
+    select 'deliveries_say_what_happened', d.conversation_id,
+           jsonb_build_object('message_id', d.message_id, 'status', d.status, 'attempts', d.attempts)
+      from chat.deliveries d
+     where (d.status = 'failed' and d.failed_at is null)
+        or (d.lease is not null and d.attempts = 0)
+        or (d.status in ('sent', 'delivered', 'read', 'played')
+            and not exists (select from chat.provider_messages p
+                             where p.conversation_id = d.conversation_id and p.message_id = d.message_id))
     -- Tenants.
     union all
     select 'nothing_belongs_to_two_tenants', m.conversation_id, jsonb_build_object('user_id', m.user_id)

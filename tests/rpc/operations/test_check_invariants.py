@@ -16,6 +16,7 @@ def healthy() -> None:
 
 # What breaks it, with %(name)s for the ids of the fixture below.
 IN_GROUP = "conversation_id = %(group)s"
+IN_THREAD = "conversation_id = %(thread)s"
 BROKEN = [
     ("log_is_gapless", f"update chat.conversations set last_seq = last_seq + 1 where {IN_GROUP}"),
     ("log_is_gapless", f"update chat.conversations set purged_seq = 1 where {IN_GROUP}"),
@@ -149,6 +150,33 @@ BROKEN = [
         "blocks_stay_in_a_tenant",
         "insert into chat.blocks (blocker_id, blocked_id) values (%(ann)s, %(zoe)s)",
     ),
+    (
+        "marks_of_the_desk_are_within_the_log",
+        f"update chat.threads set read_seq = 1000 where {IN_THREAD}",
+    ),
+    (
+        "inbox_conversations_have_a_thread",
+        f"update chat.members set role = 'agent' where {IN_THREAD} and role = 'contact'",
+    ),
+    (
+        "members_of_an_inbox_are_its_contact_and_agents",
+        f"update chat.members set role = 'member' where {IN_THREAD} and role = 'agent'",
+    ),
+    (
+        "identities_lead_to_contacts",
+        "insert into chat.contact_identities (tenant_id, kind, value, contact_id, learned_at)"
+        f" select tenant_id, 'lead', 'x', %(ann)s, now() from chat.threads where {IN_THREAD}",
+    ),
+    (
+        "redirects_lead_somewhere",
+        "insert into chat.redirects (old_id, tenant_id, kind, new_id)"
+        f" select %(ann)s, tenant_id, 'contact', %(bob)s from chat.threads where {IN_THREAD}",
+    ),
+    ("outgoing_messages_have_one_delivery", f"delete from chat.deliveries where {IN_THREAD}"),
+    (
+        "deliveries_say_what_happened",
+        f"update chat.deliveries set status = 'sent' where {IN_THREAD}",
+    ),
 ]
 
 
@@ -168,6 +196,7 @@ def ids(db: Connection, world: World) -> dict[str, str]:
     send(db, world.group, world.ann, "hidden")
     succeed(db, "mark_read_atomic", **by_ann, seq=2)
     send(db, world.direct, world.ann, "hi")
+    send(db, world.thread, world.ann, "we are")
     helping = succeed(
         db,
         "create_conversation_atomic",
@@ -188,6 +217,7 @@ def ids(db: Connection, world: World) -> dict[str, str]:
         "help": helping["conversation_id"],
         "empty": empty,
         "other": world.other_tenant_id,
+        "thread": world.thread,
         **{name: getattr(world, name) for name in ("ann", "bob", "cid", "dee", "zoe")},
     }
 
