@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import math
 import os
 import secrets
 import socket
@@ -167,9 +168,14 @@ class Bench:
 
     @contextlib.contextmanager
     def serving(
-        self, database: Database, *, workers: int = 1, module: str = "thin_api"
+        self,
+        database: Database,
+        *,
+        workers: int = 1,
+        module: str = "thin_api",
+        more: Mapping[str, str] | None = None,
     ) -> Iterator[Server]:
-        """Run `parley serve` on a database, with the settings it has by default."""
+        """Run `parley serve` on a database, with the settings it has by default and some more."""
         with socket.create_server(("127.0.0.1", 0)) as free:
             address: tuple[str, int] = free.getsockname()
         environment = {
@@ -178,6 +184,7 @@ class Bench:
             "PARLEY_JWT_SECRET": SECRET,
             "PARLEY_PORT": str(address[1]),
             "PARLEY_WORKERS": str(workers),
+            **(more or {}),
         }
         with (self._folder / f"serve-{address[1]}.log").open("w") as log:
             process = subprocess.Popen(
@@ -218,23 +225,23 @@ class Bench:
         if arm.sends:
             arm.database.acked += outcome.acked
 
-        calls = len(outcome.latencies)
-        if not calls:
+        if not outcome.latencies:
             raise RuntimeError(f"{arm.name}: nothing was answered while we measured")
-        ordered = sorted(outcome.latencies)
         used = [late - early for late, early in zip(after, before, strict=True)]
-        database, server, client, machine = used
-        return Sample(
-            calls=calls,
-            rate=calls / seconds,
-            p50_ms=1000 * statistics.median(ordered),
-            p99_ms=1000 * ordered[int(calls * 0.99)],
-            cpu_server=1e6 * server / calls,
-            cpu_database=1e6 * database / calls,
-            cpu_client=1e6 * client / calls,
-            elsewhere=max(0.0, machine - database - server - client - ours)
-            / (seconds * (os.cpu_count() or 1)),
-        )
+        return _sample(outcome.latencies, seconds, used, ours)
+
+    def finish(self, arm: Arm) -> Sample:
+        """Measure a load that ends by itself, from its first call to its last answer."""
+        window = Window(time.time() + LEAD, math.inf)
+        clock = CpuClock(self._postmaster, arm.server.pid if arm.server else None)
+        running = arm.load.start(window, math.inf)
+        _sleep_until(window.begin)
+        before, ours = clock.read(os.getpid()), time.process_time()
+        outcome = running.finish()
+        after, ours = clock.read(os.getpid()), time.process_time() - ours
+        used = [late - early for late, early in zip(after, before, strict=True)]
+        used[2] = outcome.cpu
+        return _sample(outcome.latencies, outcome.end - window.begin, used, ours)
 
     def _create(self, name: str, template: str) -> None:
         self._admin.execute(
@@ -258,6 +265,25 @@ def bench(*, rounds: int, seconds: float) -> Iterator[Bench]:
         with one.connection:
             one.prepare()
             yield one
+
+
+def _sample(
+    latencies: Sequence[float], seconds: float, used: Sequence[float], ours: float
+) -> Sample:
+    calls = len(latencies)
+    ordered = sorted(latencies)
+    database, server, client, machine = used
+    return Sample(
+        calls=calls,
+        rate=calls / seconds,
+        p50_ms=1000 * statistics.median(ordered),
+        p99_ms=1000 * ordered[int(calls * 0.99)],
+        cpu_server=1e6 * server / calls,
+        cpu_database=1e6 * database / calls,
+        cpu_client=1e6 * client / calls,
+        elsewhere=max(0.0, machine - database - server - client - ours)
+        / (seconds * (os.cpu_count() or 1)),
+    )
 
 
 def verify(database: Database, connection: Connection) -> None:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from itertools import count
 from random import random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 RECEIVED = 65_536
 
@@ -31,25 +31,30 @@ class Task(NamedTuple):
     """Some connections that send requests without pause, each when its last one is answered.
 
     Keyed requests lack their end: 16 hexadecimal digits, so that each send has a client_message_id
-    of its own, and the body's last two characters.
+    of its own, and the body's last two characters. Once: each request is sent once, in order, from
+    the window's beginning on, and its end is when the last one is answered.
     """
 
     address: tuple[str, int]
     requests: Sequence[bytes]
     connections: int
-    keyed: bool
+    keyed: bool = False
+    once: bool = False
 
 
 def main() -> None:
     """Read the task from standard input, write statuses and latencies to standard output."""
     task, window = pickle.load(sys.stdin.buffer)  # types of the module as imported, not as run
     statuses, latencies = drive(task, window)
-    json.dump({"statuses": statuses, "latencies": latencies}, sys.stdout)
+    told: dict[str, Any] = {"statuses": statuses, "latencies": latencies}
+    if task.once:
+        told |= {"end": time.time(), "cpu": time.process_time()}
+    json.dump(told, sys.stdout)
 
 
 def drive(task: Task, window: Window) -> tuple[dict[str, int], list[float]]:
     """Keep every connection busy until the window ends, then let the last answers come."""
-    requests = _requests(task)
+    requests = iter(task.requests) if task.once else _requests(task)
     statuses: collections.Counter[bytes] = collections.Counter()
     latencies: list[float] = []
     begin, end = window.begin, window.end
@@ -63,6 +68,9 @@ def drive(task: Task, window: Window) -> tuple[dict[str, int], list[float]]:
         number = connection.fileno()
         sockets[number] = connection
         poll.register(number, select.EPOLLIN)
+    if task.once:
+        time.sleep(max(0.0, begin - time.time()))
+    for number, connection in sockets.items():
         sent[number] = time.time()
         connection.sendall(next(requests))
     while sockets:
@@ -80,9 +88,10 @@ def drive(task: Task, window: Window) -> tuple[dict[str, int], list[float]]:
             statuses[data[9:12]] += 1
             if begin <= now < end:
                 latencies.append(now - sent[number])
-            if now < end:
+            request = next(requests, None) if now < end else None
+            if request is not None:
                 sent[number] = now
-                connection.sendall(next(requests))
+                connection.sendall(request)
             else:
                 poll.unregister(number)
                 sockets.pop(number).close()

@@ -26,6 +26,8 @@ class Outcome:
 
     acked: int  # answered well, also outside the window
     latencies: Sequence[float]  # seconds, of what was answered within the window
+    end: float = math.nan  # of a load that has one: when it was done, in seconds since the epoch
+    cpu: float = math.nan  # seconds of CPU time it took
 
 
 class Running(Protocol):
@@ -149,7 +151,8 @@ class RunningHttp:
         told = json.loads(output)
         if set(told["statuses"]) - {"200", "201"}:
             raise RuntimeError(f"not every request was answered well: {told['statuses']}")
-        return Outcome(sum(told["statuses"].values()), told["latencies"])
+        done = {name: told[name] for name in ("end", "cpu") if name in told}
+        return Outcome(sum(told["statuses"].values()), told["latencies"], **done)
 
 
 class SocketClient:
