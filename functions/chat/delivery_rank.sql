@@ -1,4 +1,5 @@
--- chat.delivery_rank: how far a delivery has come with this status. It never goes down, in whatever order a provider tells.
+-- chat.delivery_rank: how far a delivery has come with this status. It never goes down, in whatever order a provider
+-- tells.
 --
 -- Why      failed stands below delivered: one of a contact's devices may fail and another one have it.
 create or replace function chat.delivery_rank(p_status text) returns integer

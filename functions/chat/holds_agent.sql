@@ -1,4 +1,4 @@
--- chat.holds_agent: for a batch of messages: whether someone who has no member row writes to an inbox conversation, as
+-- chat.holds_agent: for a batch of messages: whether someone without a member row writes to an inbox conversation, as
 -- someone of the desk does for the first time. Their user row is then held against deactivation.
 --
 -- Takes    p_conversation_id, p_user_id.
@@ -21,4 +21,4 @@ begin
 end
 $$;
 
-comment on function chat.holds_agent is 'Whether someone new to an inbox conversation writes there; holds their user row.';
+comment on function chat.holds_agent is 'Whether someone new to an inbox conversation writes there; holds their row.';

@@ -1,5 +1,5 @@
--- chat.send_to_contact: api.send_message_atomic in an inbox conversation: someone of the desk answers the contact, and the
--- message has to go out. In a conversation of another kind it is for members, which this sender is not.
+-- chat.send_to_contact: api.send_message_atomic in an inbox conversation: someone of the desk answers the contact, and
+-- the message has to go out. In a conversation of another kind it is for members, which this sender is not.
 --
 -- Takes    the arguments of api.send_message_atomic, which have passed chat.message_refusal; p_conversation_id may be
 --          that of a conversation that was merged; p_is_held: the sender's member row is there, and locked.

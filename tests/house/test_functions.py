@@ -46,6 +46,7 @@ NOT_ANSWERED = {
         "blocked",
         "idempotency_conflict",
         "conversation_closed",
+        "window_closed",
     },
 }
 
@@ -129,15 +130,18 @@ def bodies() -> dict[str, str]:
 @cache
 def reachable(function: str) -> frozenset[str]:
     """Return the codes a function or its helpers refuse with."""
-    text = bodies()[function]
-    found = set(re.findall(r"chat\.fail\(\s*'(\w+)'", text))
-    if "chat.invalid(" in text:
-        found.add("validation_error")
-    if "chat.oversized(" in text:
-        found.add("too_large")
-    for callee in set(re.findall(r"\b((?:chat|api)\.\w+)\(", text)) & set(bodies()):
-        if callee not in (function, "chat.fail", "chat.invalid", "chat.oversized"):
-            found |= reachable(callee)
+    found: set[str] = set()
+    todo, seen = [function], {"chat.fail", "chat.invalid", "chat.oversized"}
+    while todo:
+        text = bodies()[todo.pop()]
+        found |= set(re.findall(r"chat\.fail\(\s*'(\w+)'", text))
+        if "chat.invalid(" in text:
+            found.add("validation_error")
+        if "chat.oversized(" in text:
+            found.add("too_large")
+        callees = set(re.findall(r"\b((?:chat|api)\.\w+)\(", text)) & set(bodies()) - seen
+        seen |= callees
+        todo += callees
     return frozenset(found)
 
 
@@ -287,7 +291,7 @@ def test_reads_are_stable_and_mutations_volatile(db: Connection) -> None:
         "select p.proname, p.provolatile::text from pg_proc p"
         " where p.pronamespace = 'api'::regnamespace",
     )
-    changing = {"announce_typing", "maintain"} | LISTENING
+    changing = {"announce_typing", "claim_deliveries", "maintain"} | LISTENING
     for name, volatility in found:
         mutates = name.endswith("_atomic") or name in changing
         assert volatility == ("v" if mutates else "s"), name
