@@ -10,6 +10,7 @@ import orjson
 
 from thin_api.providers import phones
 
+SURROGATE = re.compile("[\ud800-\udfff]")  # what stands for a byte that could not be decoded
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 LONGEST_FIELD = 2**20  # characters: where a missing quote has swallowed more, its row ends
 FORESIGHT = datetime.timedelta(days=1)  # how far clocks may be ahead of ours
@@ -204,7 +205,7 @@ def _row(heading: Sequence[str], fields: Sequence[str]) -> Row:
 
 def _text(field: str) -> str:
     """Return a field as PostgreSQL can keep it."""
-    if any("\ud800" <= one <= "\udfff" for one in field):
+    if not field.isascii() and SURROGATE.search(field):
         raise RowError("is not UTF-8")
     return field.strip().replace("\0", "\N{REPLACEMENT CHARACTER}")
 
@@ -246,6 +247,8 @@ def _time(row: Row, column: str) -> int | None:
 
 def _metadata(row: Row, kind: str, known: str) -> str:
     """Join metadata and media, as JSON text; what we have no type for keeps its name."""
+    if not (row.get("metadata") or row.get("media") or known == "unsupported"):
+        return "{}"
     metadata = _object(row, "metadata")
     if media := _object(row, "media"):
         metadata.setdefault(known, media)

@@ -50,6 +50,7 @@ update conversations
                              and o.number = conversations.number),
                          'phone:' || number);
 create index conversations_person on conversations (business_id, person);
+analyze;
 """
 THEIR_CONVERSATIONS = """
 select line, id, business_id, lead_id, phone, wa_id, name, started_at, last_message_at,
