@@ -143,7 +143,7 @@ class Sender:
             self._land(flight)
 
     async def _send_batch(self, batch: list[Waiting]) -> None:
-        messages = orjson.dumps([_as_json(one.given) for one in batch])
+        messages = orjson.dumps([as_json(one.given) for one in batch])
         keyed = all(_has_key(one) for one in batch)
         try:
             results = await self._database.send_messages(messages, repeatable=keyed)
@@ -201,7 +201,7 @@ def _has_key(waiting: Waiting) -> bool:
     return waiting.given.get("p_client_message_id") is not None
 
 
-def _as_json(given: Mapping[str, Any]) -> dict[str, Any]:
+def as_json(given: Mapping[str, Any]) -> dict[str, Any]:
     """Write the arguments as JSON; what is JSON already goes in as it is."""
     return {
         name: orjson.Fragment(value) if isinstance(value, bytes) else value

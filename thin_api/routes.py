@@ -48,7 +48,7 @@ REQUESTS = "/api/messaging/help-requests"
 START = f"{REQUESTS}/{{help_request_id}}/start-conversation"
 NEW_CONVERSATION = "kind member_ids title initial_message metadata client_key history"
 NEW_USER = "user_id display_name kind external_id email tenant_id"
-NEW_MESSAGE = "content client_message_id type metadata reply_to_id"
+NEW_MESSAGE = "content client_message_id type metadata reply_to_id source"
 
 # fmt: off
 OPERATIONS: Sequence[Operation] = (
