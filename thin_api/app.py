@@ -87,17 +87,17 @@ def create_app(values: Settings) -> ASGIApp:
 
 
 def routes(services: Services, hub: Hub) -> Sequence[BaseRoute]:
-    """List the routes; the table's come first because they are called most."""
+    """List the routes; those that are called most come first."""
     by_path = attrgetter("path")
     paths = list(dict.fromkeys(operation.path for operation in OPERATIONS))
     sockets = Sockets(services, hub)
     operations = sorted(OPERATIONS, key=lambda operation: paths.index(operation.path))
     return [
+        *(Route(one.path, one) for one in webhooks(services.settings, Receiver(services.database))),
         *(
             Route(path, Endpoint(path, list(group), services))
             for path, group in groupby(operations, by_path)
         ),
-        *(Route(one.path, one) for one in webhooks(services.settings, Receiver(services.database))),
         *(Route(path, rpc.RpcEndpoint(path, services)) for path in RPC_PATHS),
         WebSocketRoute(SOCKET_PATH, sockets),
         Route(SOCKET_PATH, sockets),
