@@ -74,24 +74,6 @@ as $$
                                 where e.conversation_id = t.conversation_id
                                   and e.user_id = m.user_id and e.seq = t.seq)) u
      where m.left_seq is null and u.counted <> u.derived
-    union all
-    select 'unread_counts_are_exact', t.conversation_id,
-           jsonb_build_object('counted', n.counted, 'unread_count', u.derived)
-      from chat.threads t
-      join chat.conversations c on c.conversation_id = t.conversation_id
-     cross join lateral chat.thread_unread(c, t) u (derived)
-     cross join lateral (
-            select count(*) as counted
-              from chat.messages m
-             where m.conversation_id = t.conversation_id and m.seq > t.read_seq and m.source = 'contact'
-               and m.deleted_at is null) n
-     where n.counted <> u.derived
-    union all
-    select 'marks_of_the_desk_are_within_the_log', t.conversation_id,
-           jsonb_build_object('read_seq', t.read_seq, 'last_inbound_seq', t.last_inbound_seq)
-      from chat.threads t
-      join chat.conversations c on c.conversation_id = t.conversation_id
-     where greatest(t.read_seq, t.last_inbound_seq) > c.last_seq
     -- Members: who sends was one; who is one was told of; counts are right.
     union all
     select 'senders_were_members', t.conversation_id, jsonb_build_object('seq', t.seq, 'sender_id', t.sender_id)
@@ -172,9 +154,8 @@ as $$
     union all
     select 'ids_derive_from_canonical_keys', c.conversation_id, jsonb_build_object('canonical_key', c.canonical_key)
       from chat.conversations c
-      left join chat.threads t on t.conversation_id = c.conversation_id
-     where c.canonical_key is not null
-       and c.conversation_id <> chat.derived_id(c.tenant_id, coalesce('contact:' || t.contact_id, c.canonical_key))
+     where c.canonical_key is not null and c.kind <> 'inbox'
+       and c.conversation_id <> chat.derived_id(c.tenant_id, c.canonical_key)
     union all
     select 'canonical_keys_say_who', c.conversation_id, jsonb_build_object('canonical_key', c.canonical_key)
       from chat.conversations c
@@ -182,9 +163,6 @@ as $$
                select format('direct:%s:%s', min(m.user_id::text), max(m.user_id::text))
                  from chat.members m where m.conversation_id = c.conversation_id)
         or c.kind = 'help' and c.canonical_key <> format('help:%s:%s', c.help_request_id, c.created_by)
-        or c.kind = 'inbox' and c.canonical_key <> (
-               select chat.contact_key(t.tenant_id, t.contact_id)
-                 from chat.threads t where t.conversation_id = c.conversation_id)
     union all
     select 'one_message_per_client_key', t.conversation_id,
            jsonb_build_object('sender_id', t.sender_id, 'client_message_id', t.client_message_id)
@@ -217,54 +195,6 @@ as $$
       from chat.exclusions e
       join chat.messages t on t.conversation_id = e.conversation_id and t.seq = e.seq
      where t.sender_id is null or t.sender_id = e.user_id
-    -- The inbox: each of its conversations is a contact's, and what the business says there goes out.
-    union all
-    select 'inbox_conversations_have_a_thread', coalesce(c.conversation_id, t.conversation_id),
-           jsonb_build_object('contact_id', t.contact_id)
-      from (select * from chat.conversations k where k.kind = 'inbox') c
-      full join chat.threads t on t.conversation_id = c.conversation_id
-      left join chat.members m on m.conversation_id = t.conversation_id and m.user_id = t.contact_id
-     where c.conversation_id is null or t.conversation_id is null
-        or m.role is distinct from 'contact' or m.left_seq is not null
-    union all
-    select 'members_of_an_inbox_are_its_contact_and_agents', m.conversation_id,
-           jsonb_build_object('user_id', m.user_id, 'role', m.role)
-      from chat.members m
-      join chat.conversations c on c.conversation_id = m.conversation_id
-      left join chat.threads t on t.conversation_id = m.conversation_id
-     where (c.kind = 'inbox') <> (m.role in ('contact', 'agent'))
-        or m.role = 'contact' and m.user_id is distinct from t.contact_id
-    union all
-    select 'identities_lead_to_contacts', null, jsonb_build_object('kind', i.kind, 'contact_id', i.contact_id)
-      from chat.contact_identities i
-      join chat.users u on u.user_id = i.contact_id
-     where u.kind <> 'contact' or exists (select from chat.redirects r where r.old_id = i.contact_id)
-    union all
-    select 'redirects_lead_somewhere', null, jsonb_build_object('old_id', r.old_id, 'new_id', r.new_id)
-      from chat.redirects r
-     where case r.kind
-               when 'conversation' then not exists (select from chat.threads t where t.conversation_id = r.new_id)
-               else not exists (select from chat.users u where u.user_id = r.new_id and u.kind = 'contact') end
-        or exists (select from chat.redirects n where n.old_id = r.new_id)
-        or exists (select from chat.conversations c where c.conversation_id = r.old_id)
-    union all
-    select 'outgoing_messages_have_one_delivery', coalesce(m.conversation_id, d.conversation_id),
-           jsonb_build_object('seq', m.seq, 'message_id', d.message_id)
-      from (select o.*
-              from chat.messages o
-              join chat.conversations c on c.conversation_id = o.conversation_id and c.kind = 'inbox'
-             where o.source in ('person', 'bot', 'automation')) m
-      full join chat.deliveries d on d.conversation_id = m.conversation_id and d.message_id = m.id
-     where m.id is null or d.message_id is null
-    union all
-    select 'deliveries_say_what_happened', d.conversation_id,
-           jsonb_build_object('message_id', d.message_id, 'status', d.status, 'attempts', d.attempts)
-      from chat.deliveries d
-     where (d.status = 'failed' and d.failed_at is null)
-        or (d.lease is not null and d.attempts = 0)
-        or (d.status in ('sent', 'delivered', 'read', 'played')
-            and not exists (select from chat.provider_messages p
-                             where p.conversation_id = d.conversation_id and p.message_id = d.message_id))
     -- Tenants.
     union all
     select 'nothing_belongs_to_two_tenants', m.conversation_id, jsonb_build_object('user_id', m.user_id)
@@ -278,6 +208,8 @@ as $$
       join chat.users r on r.user_id = b.blocker_id
       join chat.users d on d.user_id = b.blocked_id
      where r.tenant_id <> d.tenant_id
+    union all
+    select v.invariant, v.conversation_id, v.details from chat.inbox_violations() v
 $$;
 
 comment on function api.check_invariants is

@@ -1,6 +1,7 @@
 """api.check_invariants: each thing that must hold is broken by hand, and seen."""
 
 import re
+import uuid
 
 import pytest
 
@@ -151,16 +152,51 @@ BROKEN = [
         "insert into chat.blocks (blocker_id, blocked_id) values (%(ann)s, %(zoe)s)",
     ),
     (
-        "marks_of_the_desk_are_within_the_log",
-        f"update chat.threads set read_seq = 1000 where {IN_THREAD}",
-    ),
-    (
         "inbox_conversations_have_a_thread",
         f"update chat.members set role = 'agent' where {IN_THREAD} and role = 'contact'",
     ),
     (
+        "ids_derive_from_contacts",
+        "insert into chat.users (user_id, tenant_id, kind, display_name)"
+        f" select %(new)s, tenant_id, 'contact', 'New' from chat.threads where {IN_THREAD};"
+        "insert into chat.conversations"
+        " (conversation_id, tenant_id, kind, canonical_key, created_by, member_count)"
+        " select u.user_id, u.tenant_id, 'inbox', chat.contact_key(u.tenant_id, u.user_id),"
+        " u.user_id, 1 from chat.users u where u.user_id = %(new)s;"
+        "insert into chat.members"
+        " (conversation_id, user_id, tenant_id, role, joined_seq, delivered_seq, read_seq)"
+        " select u.user_id, u.user_id, u.tenant_id, 'contact', 0, 0, 0"
+        "   from chat.users u where u.user_id = %(new)s;"
+        "insert into chat.threads (conversation_id, tenant_id, contact_id, channel_id)"
+        f" select %(new)s, tenant_id, %(new)s, channel_id from chat.threads where {IN_THREAD}",
+    ),
+    (
+        "keys_say_what_leads_to_a_contact",
+        f"update chat.conversations set canonical_key = 'phone:x:1' where {IN_THREAD}",
+    ),
+    (
         "members_of_an_inbox_are_its_contact_and_agents",
         f"update chat.members set role = 'member' where {IN_THREAD} and role = 'agent'",
+    ),
+    (
+        "members_of_an_inbox_are_its_contact_and_agents",
+        f"update chat.members set role = 'agent' where {IN_GROUP} and role = 'member'",
+    ),
+    (
+        "nobody_has_a_mark_of_their_own_in_an_inbox",
+        f"update chat.members set delivered_seq = 1, read_seq = 1 where {IN_THREAD}",
+    ),
+    (
+        "sources_say_who_sent",
+        f"update chat.messages set sender_id = %(ann)s where {IN_THREAD} and source = 'contact'",
+    ),
+    (
+        "marks_of_the_desk_are_within_the_log",
+        f"update chat.threads set read_seq = 1000 where {IN_THREAD}",
+    ),
+    (
+        "last_inbound_seq_is_the_contacts_latest_message",
+        f"update chat.threads set last_inbound_seq = 1 where {IN_THREAD}",
     ),
     (
         "identities_lead_to_contacts",
@@ -168,14 +204,91 @@ BROKEN = [
         f" select tenant_id, 'lead', 'x', %(ann)s, now() from chat.threads where {IN_THREAD}",
     ),
     (
+        "threads_are_with_contacts",
+        "update chat.users set kind = 'person' where kind = 'contact';"
+        "delete from chat.contact_identities;"
+        "update chat.conversations c set canonical_key ="
+        " (select chat.contact_key(t.tenant_id, t.contact_id) from chat.threads t"
+        "   where t.conversation_id = c.conversation_id) where c.kind = 'inbox'",
+    ),
+    (
         "redirects_lead_somewhere",
         "insert into chat.redirects (old_id, tenant_id, kind, new_id)"
-        f" select %(ann)s, tenant_id, 'contact', %(bob)s from chat.threads where {IN_THREAD}",
+        f" select gen_random_uuid(), tenant_id, 'contact', %(bob)s"
+        f"   from chat.threads where {IN_THREAD}",
+    ),
+    (
+        "redirects_lead_somewhere",
+        "insert into chat.redirects (old_id, tenant_id, kind, new_id)"
+        " select gen_random_uuid(), tenant_id, 'conversation', %(group)s"
+        f"   from chat.threads where {IN_THREAD}",
+    ),
+    (
+        "redirects_lead_somewhere",
+        "insert into chat.redirects (old_id, tenant_id, kind, new_id)"
+        " select gen_random_uuid(), tenant_id, 'conversation', conversation_id"
+        f"   from chat.threads where {IN_THREAD};"
+        "insert into chat.redirects (old_id, tenant_id, kind, new_id)"
+        " select gen_random_uuid(), tenant_id, 'conversation', old_id from chat.redirects",
+    ),
+    (
+        "what_was_merged_is_gone",
+        "insert into chat.redirects (old_id, tenant_id, kind, new_id)"
+        " select %(ann)s, tenant_id, 'contact', contact_id"
+        f"   from chat.threads where {IN_THREAD}",
+    ),
+    (
+        "what_was_merged_is_gone",
+        "insert into chat.redirects (old_id, tenant_id, kind, new_id)"
+        " select %(group)s, tenant_id, 'conversation', conversation_id"
+        f"   from chat.threads where {IN_THREAD}",
+    ),
+    (
+        "contacts_react_once",
+        "insert into chat.reactions (conversation_id, message_id, user_id, emoji, seq)"
+        " select t.conversation_id, m.id, t.contact_id, e.emoji, 1"
+        "   from chat.threads t"
+        "   join chat.messages m on m.conversation_id = t.conversation_id and m.seq = 1,"
+        "        (values ('a'), ('b')) e (emoji);"
+        f"update chat.messages set reaction_count = 2 where {IN_THREAD} and seq = 1",
+    ),
+    (
+        "provider_ids_are_of_the_inbox",
+        f"update chat.provider_messages set conversation_id = %(group)s, message_id ="
+        f" (select id from chat.messages where {IN_GROUP} and seq = 1)",
+    ),
+    (
+        "parked_events_wait_for_a_message",
+        "insert into chat.parked_events (channel_id, provider_message_id, digest, event)"
+        " select channel_id, provider_message_id, 'x', '{}' from chat.provider_messages",
     ),
     ("outgoing_messages_have_one_delivery", f"delete from chat.deliveries where {IN_THREAD}"),
     (
+        "outgoing_messages_have_one_delivery",
+        "insert into chat.deliveries (conversation_id, message_id, channel_id)"
+        f" select conversation_id, gen_random_uuid(), channel_id"
+        f"   from chat.threads where {IN_THREAD}",
+    ),
+    (
         "deliveries_say_what_happened",
         f"update chat.deliveries set status = 'sent' where {IN_THREAD}",
+    ),
+    (
+        "deliveries_say_what_happened",
+        f"update chat.deliveries set read_at = now() where {IN_THREAD}",
+    ),
+    (
+        "deliveries_say_what_happened",
+        f"update chat.deliveries set status = 'failed' where {IN_THREAD}",
+    ),
+    (
+        "deliveries_say_what_happened",
+        f"update chat.deliveries set lease = gen_random_uuid() where {IN_THREAD}",
+    ),
+    (
+        "a_desk_is_of_people_and_bots",
+        "insert into chat.desk_agents (tenant_id, user_id)"
+        f" select tenant_id, contact_id from chat.threads where {IN_THREAD}",
     ),
 ]
 
@@ -218,6 +331,7 @@ def ids(db: Connection, world: World) -> dict[str, str]:
         "empty": empty,
         "other": world.other_tenant_id,
         "thread": world.thread,
+        "new": str(uuid.uuid4()),
         **{name: getattr(world, name) for name in ("ann", "bob", "cid", "dee", "zoe")},
     }
 
@@ -242,7 +356,11 @@ def test_a_violation_says_where(db: Connection, ids: dict[str, str]) -> None:
 
 
 def test_everything_that_is_checked_is_broken_here(db: Connection) -> None:
-    source = value(db, "select prosrc from pg_proc where proname = 'check_invariants'")
+    source = value(
+        db,
+        "select string_agg(prosrc, e'\\n') from pg_proc"
+        " where proname in ('check_invariants', 'inbox_violations')",
+    )
     assert set(re.findall(r"^ +select '(\w+)',", source, re.MULTILINE)) == {
         invariant for invariant, _ in BROKEN
     }

@@ -4,7 +4,7 @@ import pytest
 
 from tests.rpc.calls import NOBODY
 from tests.rpc.conftest import World
-from tests.support import Connection, refuse, send, succeed
+from tests.support import Connection, receive, refuse, send, succeed
 
 
 def test_it_holds_everything_kept_about_a_user(db: Connection, world: World) -> None:
@@ -26,6 +26,8 @@ def test_it_holds_everything_kept_about_a_user(db: Connection, world: World) -> 
         "blocks",
         "help_requests",
         "receipts",
+        "identities",
+        "threads",
     }
     assert exported["user"]["display_name"] == "Bob"
     assert {m["conversation_id"] for m in exported["memberships"]} == {world.group, world.direct}
@@ -44,7 +46,24 @@ def test_it_holds_nothing_others_said(db: Connection, world: World) -> None:
 
 def test_who_did_nothing_has_an_empty_one(db: Connection, world: World) -> None:
     exported = succeed(db, "export_user", user_id=world.dee)
-    assert [value for key, value in exported.items() if key not in ("success", "user")] == [[]] * 6
+    assert [value for key, value in exported.items() if key not in ("success", "user")] == [[]] * 8
+
+
+def test_a_contacts_holds_what_leads_to_them_and_their_thread(db: Connection, world: World) -> None:
+    other = receive(db, world.channel, "me, too", contact="+4915112345678")
+    succeed(
+        db,
+        "link_contact_atomic",
+        actor_id=world.ann,
+        contact_id=world.contact,
+        kind="phone",
+        value="+4915112345678",
+    )
+    exported = succeed(db, "export_user", user_id=other["contact"]["id"])
+    assert exported == succeed(db, "export_user", user_id=world.contact)
+    assert {one["value"] for one in exported["identities"]} == {"+491701234567", "+4915112345678"}
+    assert [one["conversation_id"] for one in exported["threads"]] == [world.thread]
+    assert [one["content"] for one in exported["messages"]] == ["are you open?", "me, too"]
 
 
 def test_users_export_themselves_only(db: Connection, world: World) -> None:
