@@ -42,6 +42,7 @@ EVERYWHERE = (
     "unavailable",
 )
 WITH_BODY = ("too_large",)
+WEBHOOK_CODES = ("validation_error", "permission_denied", "internal_error", "unavailable")
 
 UUID: Schema = {"type": "string", "format": "uuid"}
 TIME: Schema = {"type": "string", "format": "date-time"}
@@ -236,6 +237,7 @@ def document(catalogue: Catalogue, codes: Codes) -> Schema:
             methods = paths.setdefault(operation.path, {})
             methods[operation.method.lower()] = _route(operation, function, catalogue, codes)
     paths.update(_sockets(catalogue))
+    paths.update(_webhooks(catalogue))
     for function in catalogue.functions.values():
         paths[f"/rpc/{function.name}"] = _rpc(function, catalogue, codes)
     return {
@@ -345,6 +347,60 @@ def _sockets(catalogue: Catalogue) -> Schema:
         "x-service": False,
     }
     return {"/v1/events": {"get": stream}, "/v1/ws": {"get": socket}}
+
+
+def _webhooks(catalogue: Catalogue) -> Schema:
+    """Describe where outside networks bring what happened; only they can sign it."""
+    taken = _object({"success": {"const": True}, "events": NUMBER, "duplicates": NUMBER})
+    answers = {
+        "200": _response("Stored and taken in; `duplicate`: it had been before.", taken),
+        **_refusals(WITH_BODY, catalogue, WEBHOOK_CODES),
+    }
+
+    def post(name: str, header: str, body: str) -> Schema:
+        return {
+            "operationId": f"post_webhooks_{name}",
+            "summary": f"What {name} tells of messages and statuses.",
+            "tags": ["webhooks"],
+            "security": [],
+            "parameters": [_given("header", header, "The provider's signature.")],
+            "requestBody": {"required": True, "content": {body: {"schema": {"type": "object"}}}},
+            "responses": answers,
+            "x-service": False,
+        }
+
+    verification: Schema = {
+        "operationId": "get_webhooks_whatsapp",
+        "summary": "Confirms this address to WhatsApp, when it is entered there.",
+        "tags": ["webhooks"],
+        "security": [],
+        "parameters": [
+            _given("query", "hub.mode", "`subscribe`."),
+            _given("query", "hub.verify_token", "`PARLEY_WHATSAPP_VERIFY_TOKEN`."),
+            _given("query", "hub.challenge", "What to answer."),
+        ],
+        "responses": {
+            "200": {"description": "The challenge.", "content": {"text/plain": {"schema": TEXT}}},
+            **_refusals((), catalogue, WEBHOOK_CODES),
+        },
+        "x-service": False,
+    }
+    whatsapp = post("whatsapp", "X-Hub-Signature-256", "application/json")
+    twilio = post("twilio", "X-Twilio-Signature", "application/x-www-form-urlencoded")
+    return {
+        "/webhooks/whatsapp": {"get": verification, "post": whatsapp},
+        "/webhooks/twilio": {"post": twilio},
+    }
+
+
+def _given(place: str, name: str, description: str) -> Schema:
+    return {
+        "name": name,
+        "in": place,
+        "required": True,
+        "description": description,
+        "schema": TEXT,
+    }
 
 
 def _operation_id(operation: Operation) -> str:
@@ -457,10 +513,12 @@ def _successes(operation: Operation) -> Schema:
     return {"200": _response("Done.", schema)}
 
 
-def _refusals(found: Sequence[str], catalogue: Catalogue) -> Schema:
+def _refusals(
+    found: Sequence[str], catalogue: Catalogue, always: Sequence[str] = EVERYWHERE
+) -> Schema:
     known = catalogue.error_codes
     by_status: dict[str, list[str]] = {}
-    for code in sorted({*found, *EVERYWHERE} & known.keys()):
+    for code in sorted({*found, *always} & known.keys()):
         by_status.setdefault(str(known[code].http_status), []).append(code)
     return {
         status: {

@@ -346,7 +346,21 @@ def test_what_names_no_message_number_or_sender_is_only_kept(payload: Any) -> No
 
 
 def test_whatever_is_wrong_somewhere_is_no_exception() -> None:
-    rubbish: list[Any] = [None, True, -7, 1.5, "", "x", [], [1], [[]], {}, {"a": None}, [{}], "\x00\ud800"]
+    rubbish: list[Any] = [
+        None,
+        True,
+        -7,
+        1.5,
+        "",
+        "x",
+        [],
+        [1],
+        [[]],
+        {},
+        {"a": None},
+        [{}],
+        "\x00\ud800",
+    ]
     chance = random.Random(4)
     for name, payload in FIXTURES.items():
         for _ in range(150):
