@@ -1,5 +1,5 @@
--- chat.erase_from_inbox: removes what an erased user leaves behind in the inbox: an agent the answers that have not gone
--- out; a contact what they are known by, what providers sent about them, and their traces in their thread.
+-- chat.erase_from_inbox: removes what an erased user leaves behind in the inbox: an agent the answers that have not
+-- gone out; a contact what they are known by, what providers sent about them, and their traces in their thread.
 --
 -- Takes    p_user_id: renamed, their messages withdrawn. The caller holds the user's row and their conversations'.
 -- Writes   deliveries, contact_identities, canonical_key, webhooks (emptied: their digests still tell a repetition),

@@ -1,6 +1,7 @@
 -- chat.lock_subject: the user an administrative function is about, locked.
 --
--- Takes    p_user_id: also a contact who was merged, it is then about what they became; p_actor_id: null for a service, else the user themself.
+-- Takes    p_user_id: also a contact who was merged, it is then about what they became; p_actor_id: null for a service,
+--          else the user themself.
 -- Returns  the user's row, or a refusal.
 -- Locks    the user's row: before any member row.
 -- Fails    validation_error, unauthenticated, permission_denied, not_found

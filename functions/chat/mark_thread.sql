@@ -1,6 +1,7 @@
 -- chat.mark_thread: notes that the desk has read an inbox conversation up to a number; never back.
 --
--- Takes    p_conversation_id: of an inbox; p_user_id: the agent; p_seq: null for up to now; p_moves: false only answers.
+-- Takes    p_conversation_id: of an inbox; p_user_id: the agent; p_seq: null for up to now; p_moves: false only
+--          answers.
 -- Returns  the success result: conversation_id, read_seq, delivered_seq (the same), unread_count; or a refusal.
 -- Locks    the thread row. Not the conversation: marking and receiving go on beside each other. What was there when the
 --          call began is read, not what came while it waited.

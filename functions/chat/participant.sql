@@ -51,4 +51,5 @@ begin
 end
 $$;
 
-comment on function chat.participant is 'The acting member, or agent of the desk, and their conversation, locked; or a refusal.';
+comment on function chat.participant is
+    'The acting member, or agent of the desk, and their conversation, locked; or a refusal.';

@@ -21,4 +21,5 @@ as $$
                  and m.deleted_at is not null and m.source = 'contact')
 $$;
 
-comment on function chat.thread_unread is 'How many of a contact''s messages the desk has not read; exact, at a fixed cost.';
+comment on function chat.thread_unread is
+    'How many of a contact''s messages the desk has not read; exact, at a fixed cost.';

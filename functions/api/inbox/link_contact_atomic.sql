@@ -1,7 +1,8 @@
--- api.link_contact_atomic: attach an identity to a contact: a lead, a phone number... Where it is another contact's, the
--- two are one from now on: the younger is merged into the older.
+-- api.link_contact_atomic: attach an identity to a contact: a lead, a phone number... Where it is another contact's,
+-- the two are one from now on: the younger is merged into the older.
 --
--- Takes    p_contact_id: also one that was merged; p_kind: phone (E.164) | wa_id | bsuid | parent_bsuid | lead; p_value.
+-- Takes    p_contact_id: also one that was merged; p_kind: phone (E.164) | wa_id | bsuid | parent_bsuid | lead;
+--          p_value.
 -- Returns  contact {id, display_name, identities}; conversation_id, null where there is no thread yet; merged: whether
 --          two became one. Both histories are one log then, in time order; old ids lead to it.
 -- Locks    the identity's name; both contacts' rows, by id; in a merge what chat.merge_contacts locks, else the

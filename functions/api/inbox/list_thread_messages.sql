@@ -2,8 +2,8 @@
 --
 -- Takes    p_thread: a conversation's id, also that of one that was merged, or the contact's phone number; the rest as
 --          list_messages.
--- Returns  conversation_id; messages (ascending), each with source, outgoing ones with delivery {status, error, sent_at,
---          delivered_at, read_at, played_at, failed_at}; last_seq; has_more.
+-- Returns  conversation_id; messages (ascending), each with source, outgoing ones with delivery {status, error,
+--          sent_at, delivered_at, read_at, played_at, failed_at}; last_seq; has_more.
 -- Fails    validation_error, unauthenticated, permission_denied, not_found, not_a_member
 create or replace function api.list_thread_messages(
     p_thread     text,

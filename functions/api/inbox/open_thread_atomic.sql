@@ -1,7 +1,7 @@
 -- api.open_thread_atomic: the thread with somebody the desk wants to write to, known or not.
 --
--- Takes    p_contact: what they are known by, an object, kind to value: phone (E.164), wa_id, bsuid, parent_bsuid, lead;
---          p_display_name: for a new contact; p_channel_id: where answers to a new one go out; null: the tenant's
+-- Takes    p_contact: what they are known by, an object, kind to value: phone (E.164), wa_id, bsuid, parent_bsuid,
+--          lead; p_display_name: for a new contact; p_channel_id: where answers to a new one go out; null: the tenant's
 --          first channel.
 -- Returns  conversation_id; thread, as in list_threads; "duplicate": true where it was there before.
 -- Locks    the identities' names; the contact's row; the conversation, when its key changes.
