@@ -209,9 +209,11 @@ set local plpgsql.extra_errors = 'all';
 \ir chat/is_identities.sql
 \ir chat/event_problem.sql
 \ir chat/event_refusal.sql
+\ir chat/event_targets.sql
 \ir chat/lock_events.sql
 \ir chat/is_same_contact.sql
 \ir chat/merged_contact.sql
+\ir chat/unified_contact.sql
 \ir chat/recognised_contact.sql
 \ir chat/resolve_contact.sql
 \ir chat/park_event.sql

@@ -6,13 +6,19 @@ create or replace function chat.apply_parked(p_channel chat.channels, p_provider
 language plpgsql volatile
 as $$
 declare
-    v_event jsonb;
-begin
-    for v_event in
+    v_events jsonb[] := array(
         select p.event
           from chat.parked_events p
          where p.channel_id = p_channel.channel_id and p.provider_message_id = p_provider_message_id
-         order by (p.event ->> 'at')::timestamptz, p.digest
+         order by (p.event ->> 'at')::timestamptz, p.digest);
+    v_event  jsonb;
+begin
+    if v_events = '{}' then
+        return;
+    end if;
+    delete from chat.parked_events p
+     where p.channel_id = p_channel.channel_id and p.provider_message_id = p_provider_message_id;
+    foreach v_event in array v_events
     loop
         if v_event ->> 'kind' = 'reply' then
             perform chat.receive_reply(p_channel, v_event);
@@ -20,10 +26,6 @@ begin
             perform chat.receive_event(p_channel, v_event);
         end if;
     end loop;
-    if v_event is not null then
-        delete from chat.parked_events p
-         where p.channel_id = p_channel.channel_id and p.provider_message_id = p_provider_message_id;
-    end if;
 end
 $$;
 

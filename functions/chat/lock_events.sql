@@ -51,17 +51,25 @@ begin
          where i.id is not null));
 
     -- A contact who was merged while we waited leads elsewhere now: look again.
+    v_has_target := exists (select from unnest(p_events) e (event) where e.event ?| '{target,reply_to,callback}');
     loop
         select coalesce(array_agg(distinct s.contact_id), '{}'),
                array_agg(distinct s.contact_id) filter (where s.first <> s.last)
           into v_contacts, v_merging
           from (select f.contact_id,
-                       min(f.contact_id::text) over (partition by i.number) as first,
-                       max(f.contact_id::text) over (partition by i.number) as last
-                  from unnest(v_numbers, v_tenants, v_kinds, v_values) i (number, tenant_id, kind, value)
-                 cross join lateral (select x.contact_id from chat.contact_identities x
-                                      where x.tenant_id = i.tenant_id and x.kind = i.kind and x.value = i.value
-                                      limit 1) f) s;
+                       min(f.contact_id::text) over (partition by f.number) as first,
+                       max(f.contact_id::text) over (partition by f.number) as last
+                  from (select i.number, k.contact_id
+                          from unnest(v_numbers, v_tenants, v_kinds, v_values) i (number, tenant_id, kind, value)
+                         cross join lateral (select x.contact_id from chat.contact_identities x
+                                              where x.tenant_id = i.tenant_id and x.kind = i.kind
+                                                and x.value = i.value
+                                              limit 1) k
+                         union all
+                        select e.number, t.contact_id
+                          from unnest(case when v_has_target then p_events end) with ordinality e (event, number)
+                         cross join lateral chat.event_targets(e.event) g (conversation_id)
+                          join chat.threads t on t.conversation_id = g.conversation_id) f) s;
         exit when v_contacts = v_previous;
         v_found := array(
             select u.user_id from chat.users u
@@ -79,7 +87,6 @@ begin
             for update;
     end if;
 
-    v_has_target := exists (select from unnest(p_events) e (event) where e.event ?| '{target,callback}');
     v_previous := null;
     loop
         v_found := array(
@@ -89,24 +96,15 @@ begin
                                    from chat.users u
                                    join chat.threads x on x.tenant_id = u.tenant_id and x.contact_id = u.user_id
                                   where u.user_id = l.contact_id
-                                  limit 1) t);
+                                  limit 1) t
+             order by 1);
         if v_has_target then
             v_found := array(
                 select f.conversation_id from unnest(v_found) f (conversation_id)
                  union
-                select p.conversation_id
+                select g.conversation_id
                   from unnest(p_events) e (event)
-                 cross join lateral (select x.conversation_id
-                                       from chat.channels c
-                                       join chat.provider_messages x on x.channel_id = c.channel_id
-                                      where c.provider = e.event ->> 'provider'
-                                        and c.address = e.event ->> 'address'
-                                        and x.provider_message_id = e.event ->> 'target'
-                                      limit 1) p
-                 union
-                select chat.resolved_conversation(split_part(e.event ->> 'callback', '/', 1)::uuid)
-                  from unnest(p_events) e (event)
-                 where chat.is_uuid(split_part(e.event ->> 'callback', '/', 1))
+                 cross join lateral chat.event_targets(e.event) g (conversation_id)
                  order by 1);
         end if;
         exit when v_found = v_previous;

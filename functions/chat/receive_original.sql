@@ -1,12 +1,13 @@
 -- chat.receive_original: a message whose edit came before it: what it said at first goes to the history.
 --
--- Takes    p_event: a message or an echo; p_known: what its provider's id leads to.
+-- Takes    p_event: a message or an echo; p_contact_id: to whom its identities lead; p_known: what its id leads to.
 -- Returns  outcome: duplicate.
--- Writes   changes +1 with the original as previous content, threads.last_inbound_at, once.
+-- Writes   changes +1 with the original as previous content, threads.last_inbound_at, deliveries.sent_at; once.
 create or replace function chat.receive_original(
-    p_channel chat.channels,
-    p_event   jsonb,
-    p_known   chat.provider_messages
+    p_channel    chat.channels,
+    p_event      jsonb,
+    p_contact_id uuid,
+    p_known      chat.provider_messages
 ) returns jsonb
 language plpgsql volatile
 as $$
@@ -17,14 +18,19 @@ begin
     if not p_known.is_awaited then
         return '{"outcome": "duplicate"}';
     end if;
+    perform chat.unified_contact(p_contact_id, p_known.conversation_id);
     update chat.provider_messages p
        set is_awaited = false, sent_at = v_at
-     where p.channel_id = p_known.channel_id and p.provider_message_id = p_known.provider_message_id;
+     where p.channel_id = p_known.channel_id and p.provider_message_id = p_known.provider_message_id
+    returning p.* into p_known;
     if p_event ->> 'kind' = 'message' then
         update chat.threads t
            set last_inbound_at = greatest(t.last_inbound_at, v_at)
          where t.conversation_id = p_known.conversation_id;
     end if;
+    update chat.deliveries d
+       set sent_at = least(d.sent_at, v_at)
+     where d.conversation_id = p_known.conversation_id and d.message_id = p_known.message_id;
     select m.* into v_message
       from chat.messages m
      where m.conversation_id = p_known.conversation_id and m.id = p_known.message_id;

@@ -1,7 +1,7 @@
 -- chat.receive_reaction: the contact, or the business from its phone, reacts to a message: with one emoji at a time.
 -- The newest by the provider's time wins.
 --
--- Takes    p_event: a reaction, emoji null: it is taken back; p_contact_id: who reacts, where it is the contact.
+-- Takes    p_event: a reaction, emoji null: it is taken back; p_contact_id: to whom its identities lead.
 -- Returns  as chat.receive_event.
 -- Writes   reactions, messages.reaction_count, changes +1 for each taken back or added; a parked event when the
 --          message has not come.
@@ -11,7 +11,8 @@ language plpgsql volatile
 as $$
 declare
     v_is_business boolean := p_event ->> 'by' = 'business';
-    v_actor_id    uuid := case when v_is_business then p_channel.user_id else p_contact_id end;
+    v_actor_id    uuid;
+    v_contact_id  uuid;
     v_at          timestamptz := (p_event ->> 'at')::timestamptz;
     v_emoji       text := nullif(btrim(p_event ->> 'emoji'), '');
     v_known       chat.provider_messages;
@@ -26,9 +27,13 @@ begin
         perform chat.park_event(p_channel.channel_id, p_event ->> 'target', p_event);
         return '{"outcome": "parked"}';
     end if;
+    v_contact_id := chat.unified_contact(p_contact_id, v_known.conversation_id);
+    v_actor_id := case when v_is_business then p_channel.user_id else v_contact_id end;
     select m.* into v_message
-      from chat.messages m
-     where m.conversation_id = v_known.conversation_id and m.id = v_known.message_id;
+      from chat.provider_messages p
+      join chat.messages m on m.conversation_id = p.conversation_id and m.id = p.message_id
+     where p.channel_id = v_known.channel_id and p.provider_message_id = v_known.provider_message_id;
+    v_known.conversation_id := v_message.conversation_id;
     select r.emoji into v_previous
       from chat.reactions r
      where r.conversation_id = v_known.conversation_id and r.message_id = v_known.message_id

@@ -1,4 +1,4 @@
--- chat.receive_reply: a message answers another; told apart from it where the other one has not come yet.
+-- chat.receive_reply: a message answers another, which came later than the answer.
 --
 -- Takes    p_event: id, target: what answers what, by the provider's ids.
 -- Returns  outcome.
@@ -13,16 +13,27 @@ begin
     select p.* into v_target
       from chat.provider_messages p
      where p.channel_id = p_channel.channel_id and p.provider_message_id = p_event ->> 'target';
-    if not found then
-        perform chat.park_event(p_channel.channel_id, p_event ->> 'target', p_event);
-        return '{"outcome": "parked"}';
-    end if;
     select m.* into v_message
       from chat.provider_messages p
       join chat.messages m on m.conversation_id = p.conversation_id and m.id = p.message_id
      where p.channel_id = p_channel.channel_id and p.provider_message_id = p_event ->> 'id';
-    if v_message.reply_to_id is not null or v_target.message_id is null
-       or v_message.conversation_id is distinct from v_target.conversation_id then
+    if v_message.id is null or v_message.reply_to_id is not null then
+        return '{"outcome": "ignored"}';
+    end if;
+    if v_target.conversation_id is null then
+        perform chat.park_event(p_channel.channel_id, p_event ->> 'target', p_event);
+        return '{"outcome": "parked"}';
+    end if;
+    perform chat.unified_contact(
+        (select t.contact_id from chat.threads t where t.conversation_id = v_message.conversation_id),
+        v_target.conversation_id);
+    select m.* into v_message
+      from chat.provider_messages p
+      join chat.messages m on m.conversation_id = p.conversation_id and m.id = p.message_id
+     where p.channel_id = p_channel.channel_id and p.provider_message_id = p_event ->> 'id';
+    perform from chat.messages m
+      where m.conversation_id = v_message.conversation_id and m.id = v_target.message_id;
+    if not found then
         return '{"outcome": "ignored"}';
     end if;
     update chat.messages m

@@ -1,6 +1,6 @@
 -- chat.receive_revocation: a message is taken back by who sent it.
 --
--- Takes    p_event: a revoke; p_contact_id: who took it back, where it is by the contact.
+-- Takes    p_event: a revoke; p_contact_id: to whom its identities lead.
 -- Returns  as chat.receive_event.
 -- Writes   as chat.withdraw_message, once; a parked event when the message has not come.
 create or replace function chat.receive_revocation(p_channel chat.channels, p_event jsonb, p_contact_id uuid)
@@ -8,8 +8,9 @@ returns jsonb
 language plpgsql volatile
 as $$
 declare
-    v_known   chat.provider_messages;
-    v_message chat.messages;
+    v_known      chat.provider_messages;
+    v_message    chat.messages;
+    v_contact_id uuid;
 begin
     select p.* into v_known
       from chat.provider_messages p
@@ -18,14 +19,16 @@ begin
         perform chat.park_event(p_channel.channel_id, p_event ->> 'target', p_event);
         return '{"outcome": "parked"}';
     end if;
+    v_contact_id := chat.unified_contact(p_contact_id, v_known.conversation_id);
     select m.* into v_message
-      from chat.messages m
-     where m.conversation_id = v_known.conversation_id and m.id = v_known.message_id;
+      from chat.provider_messages p
+      join chat.messages m on m.conversation_id = p.conversation_id and m.id = p.message_id
+     where p.channel_id = v_known.channel_id and p.provider_message_id = v_known.provider_message_id;
     if v_message.sender_id is null or v_message.deleted_at is not null then
         return '{"outcome": "duplicate"}';
     end if;
     perform chat.withdraw_message(
-        v_message, case when p_event ->> 'by' = 'business' then p_channel.user_id else p_contact_id end);
+        v_message, case when p_event ->> 'by' = 'business' then p_channel.user_id else v_contact_id end);
     return '{"outcome": "changed"}';
 end
 $$;

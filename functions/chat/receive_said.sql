@@ -15,40 +15,53 @@ create or replace function chat.receive_said(
 language plpgsql volatile
 as $$
 declare
-    v_is_edit    boolean := p_event ->> 'kind' = 'edit';
-    v_id         text := case when v_is_edit then p_event ->> 'target' else p_event ->> 'id' end;
-    v_is_echo    boolean := p_event ->> 'kind' = 'echo' or p_event ->> 'by' = 'business';
-    v_at         timestamptz := (p_event ->> 'at')::timestamptz;
-    v_sender_id  uuid := case when v_is_echo then p_channel.user_id else p_contact_id end;
-    v_reply_to   text := nullif(p_event ->> 'reply_to', v_id);
-    v_reply_id   uuid;
-    v_most       integer;
-    v_known      chat.provider_messages;
-    v_message    jsonb;
-    v_message_id uuid;
+    v_is_edit         boolean := p_event ->> 'kind' = 'edit';
+    v_id              text := case when v_is_edit then p_event ->> 'target' else p_event ->> 'id' end;
+    v_is_echo         boolean := p_event ->> 'kind' = 'echo' or p_event ->> 'by' = 'business';
+    v_at              timestamptz := (p_event ->> 'at')::timestamptz;
+    v_reply_to        text := nullif(p_event ->> 'reply_to', v_id);
+    v_reply_id        uuid;
+    v_most            integer;
+    v_known           chat.provider_messages;
+    v_message         jsonb;
+    v_message_id      uuid;
+    v_contact_id      uuid := p_contact_id;
+    v_sender_id       uuid;
+    v_conversation_id uuid := p_conversation_id;
 begin
     if not v_is_edit then
         select p.* into v_known
           from chat.provider_messages p
          where p.channel_id = p_channel.channel_id and p.provider_message_id = v_id;
         if found then
-            return chat.receive_original(p_channel, p_event, v_known);
+            return chat.receive_original(p_channel, p_event, p_contact_id, v_known);
         end if;
     end if;
     if v_reply_to is not null then
-        select p.message_id into v_reply_id
+        select p.* into v_known
           from chat.provider_messages p
-         where p.channel_id = p_channel.channel_id and p.provider_message_id = v_reply_to
-           and p.conversation_id = p_conversation_id;
+         where p.channel_id = p_channel.channel_id and p.provider_message_id = v_reply_to;
+        v_reply_id := v_known.message_id;
+        if v_known.conversation_id <> p_conversation_id then
+            v_contact_id := chat.unified_contact(p_contact_id, v_known.conversation_id);
+            select t.conversation_id into v_conversation_id
+              from chat.threads t
+             where t.tenant_id = p_channel.tenant_id and t.contact_id = v_contact_id;
+            if not exists (select from chat.messages m
+                            where m.conversation_id = v_conversation_id and m.id = v_reply_id) then
+                v_reply_id := null;
+            end if;
+        end if;
     end if;
     select l.content_characters into v_most from chat.limits l;
 
+    v_sender_id := case when v_is_echo then p_channel.user_id else v_contact_id end;
     if v_is_echo then
-        perform chat.join_desk(p_conversation_id, p_channel.tenant_id, p_channel.user_id);
+        perform chat.join_desk(v_conversation_id, p_channel.tenant_id, p_channel.user_id);
     end if;
     loop
         v_message := chat.append_message(
-            p_conversation_id, v_sender_id,
+            v_conversation_id, v_sender_id,
             case when v_is_echo then p_channel.display_name else p_contact_name end,
             case when v_is_echo then 'person' else 'contact' end,
             p_event ->> 'type',
@@ -56,21 +69,21 @@ begin
                       else p_event ->> 'content' end, v_most),
             chat.fitted_metadata(p_event -> 'metadata'), v_reply_id);
         exit when v_message is not null;
-        update chat.conversations c set closed_at = null where c.conversation_id = p_conversation_id;
-        perform chat.append_change(p_conversation_id, 'conversation_reopened', v_sender_id);
+        update chat.conversations c set closed_at = null where c.conversation_id = v_conversation_id;
+        perform chat.append_change(v_conversation_id, 'conversation_reopened', v_sender_id);
     end loop;
 
     v_message_id := (v_message ->> 'id')::uuid;
     insert into chat.provider_messages (channel_id, provider_message_id, conversation_id, message_id, sent_at,
                                         edited_at, is_awaited)
-    values (p_channel.channel_id, v_id, p_conversation_id, v_message_id, v_at,
+    values (p_channel.channel_id, v_id, v_conversation_id, v_message_id, v_at,
             case when v_is_edit then v_at end, v_is_edit);
     if v_is_echo then
         insert into chat.deliveries (conversation_id, message_id, channel_id, status, sent_at)
-        values (p_conversation_id, v_message_id, p_channel.channel_id, 'sent', v_at);
+        values (v_conversation_id, v_message_id, p_channel.channel_id, 'sent', v_at);
         update chat.threads t
            set last_activity_at = greatest(t.last_activity_at, (v_message ->> 'created_at')::timestamptz)
-         where t.conversation_id = p_conversation_id;
+         where t.conversation_id = v_conversation_id;
     else
         update chat.threads t
            set channel_id = p_channel.channel_id,
@@ -78,16 +91,16 @@ begin
                last_inbound_at = case when v_is_edit then t.last_inbound_at else greatest(t.last_inbound_at, v_at) end,
                last_inbound_seq = (v_message ->> 'seq')::bigint,
                last_activity_at = greatest(t.last_activity_at, (v_message ->> 'created_at')::timestamptz)
-         where t.conversation_id = p_conversation_id;
+         where t.conversation_id = v_conversation_id;
     end if;
 
-    if v_reply_to is not null and v_reply_id is null then
+    if v_reply_to is not null and v_known.conversation_id is null then
         perform chat.park_event(p_channel.channel_id, v_reply_to,
                                 jsonb_build_object('kind', 'reply', 'target', v_reply_to, 'id', v_id, 'at', v_at));
     end if;
     perform chat.apply_parked(p_channel, v_id);
-    return jsonb_build_object('outcome', 'received', 'message', v_message, 'contact_id', p_contact_id,
-                              'conversation_id', p_conversation_id);
+    return jsonb_build_object('outcome', 'received', 'message', v_message, 'contact_id', v_contact_id,
+                              'conversation_id', v_conversation_id);
 end
 $$;
 

@@ -22,17 +22,15 @@ begin
        and (v_new ? i.kind or i.kind in ('phone', 'wa_id') and v_new ?| '{phone,wa_id}')
        and v_new ->> i.kind is distinct from i.value
        and (i.learned_at <= v_at or p_event -> 'contact' ->> i.kind = i.value);
-    -- Who has what is new, and has said nothing before it became this contact's, is this contact.
+    -- Who has what is new, and was not seen with it before it became this contact's, is this contact.
     for v_other_id in
         select i.contact_id
           from jsonb_each_text(v_new) g (kind, value)
           join chat.contact_identities i
             on i.tenant_id = p_channel.tenant_id and i.kind = g.kind and i.value = g.value
          where i.contact_id <> p_contact_id and (i.retired_at is null or i.retired_at >= v_at)
-           and not exists (select from chat.threads t
-                             join chat.provider_messages p on p.conversation_id = t.conversation_id
-                            where t.tenant_id = i.tenant_id and t.contact_id = i.contact_id and p.sent_at < v_at)
          group by i.contact_id
+        having min(i.learned_at) >= v_at
          order by i.contact_id
     loop
         v_contact_id := chat.merged_contact(v_contact_id, v_other_id);

@@ -23,7 +23,7 @@ begin
     end if;
     foreach v_other_id in array v_found[2:]
     loop
-        if chat.is_same_contact(p_tenant_id, v_contact_id, v_other_id) then
+        if chat.is_same_contact(p_tenant_id, v_contact_id, v_other_id, p_contact, p_at) then
             v_contact_id := chat.merged_contact(v_contact_id, v_other_id);
         end if;
     end loop;

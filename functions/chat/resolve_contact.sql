@@ -5,9 +5,9 @@
 -- Returns  contact_id, conversation_id (of their thread), display_name.
 -- Locks    names, contacts and conversations are locked by chat.lock_events.
 -- Writes   nothing for whom we know; else what is new about them.
--- Rules    An identity leads to its contact, a retired one for what was sent before. Where identities lead to two
---          contacts, they are one when what one of them is known by is just what the other lacks; else the
---          strongest identity decides (a business-scoped id before a number) and the others go over to it.
+-- Rule     An identity leads to its contact, a retired one for what was sent before. Where identities lead to two
+--          contacts, they turn out to be one (chat.is_same_contact), or the strongest identity decides (a
+--          business-scoped id before a number) and the others go over to it.
 create or replace function chat.resolve_contact(
     p_channel           chat.channels,
     p_contact           jsonb,
