@@ -8,7 +8,7 @@ import random
 import re
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 import structlog
@@ -101,6 +101,7 @@ select page.result ->> 'error' as error,
        page.result ->> 'message' as message,
        page.result -> 'details' as details,
        (page.result ->> 'reset')::boolean as reset,
+       (page.result ->> 'last_seq')::bigint as last_seq,
        change.value as body,
        (change.value ->> 'seq')::bigint as seq
   from api.list_changes(p_conversation_id => $1, p_actor_id => $2, p_after_seq => $3) page (result)
@@ -112,6 +113,14 @@ CONVERSATION = """
 select api.get_conversation(p_conversation_id => $1, p_actor_id => $2) -> 'conversation'
 """
 PING = "select 1"
+
+
+class LogPage(NamedTuple):
+    """A part of a log, and where it ends; is_reset: it cannot be continued, start anew."""
+
+    changes: Sequence[tuple[int, bytes]]
+    last_seq: int
+    is_reset: bool
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -308,19 +317,16 @@ class Database:
         self.on_commit()
         return [row[0] for row in rows]
 
-    async def changes(
-        self, conversation_id: str, actor_id: str, after_seq: int
-    ) -> list[tuple[int, bytes]] | None:
-        """Read a page of a log, each event's number and text as they are; None: start anew."""
+    async def changes(self, conversation_id: str, actor_id: str, after_seq: int) -> LogPage:
+        """Read a page of a log, each event's number and text as they are."""
         given = (conversation_id, actor_id, after_seq)
         rows = await self._fetch(CHANGES, given, repeatable=True)
         first = rows[0]
         if first["error"] is not None:
             status = await self.status(first["error"]) or 500
             raise Failure(first["error"], first["message"], status=status)
-        if first["reset"]:
-            return None
-        return [(row["seq"], row["body"]) for row in rows if row["body"] is not None]
+        changes = [(row["seq"], row["body"]) for row in rows if row["body"] is not None]
+        return LogPage(changes, first["last_seq"], is_reset=first["reset"])
 
     async def conversation(self, conversation_id: str, actor_id: str) -> bytes | None:
         """Read a conversation as its text is; None if it is not the actor's to see."""

@@ -13,6 +13,8 @@ from thin_api.errors import Failure
 JOINING = frozenset({"conversation_created", "member_added"})
 LEAVING = "member_removed"
 DEACTIVATED = "user_deactivated"  # for the hub alone
+DESK_CHANGED = "desk_changed"  # the same; with another content it tells a socket
+RESET = "reset"  # a log was numbered anew
 NAMING = JOINING | {LEAVING, DEACTIVATED}  # whom they concern must be read from them
 
 
@@ -50,6 +52,7 @@ class Event:
         "_skip",
         "age",
         "conversation_id",
+        "desk_id",
         "excluded",
         "frame",
         "message_id",
@@ -66,6 +69,7 @@ class Event:
         xid: int,
         position: int,
         conversation_id: str | None,
+        desk_id: str | None,
         kind: str,
         seq: int | None,
         body: bytes,
@@ -77,6 +81,7 @@ class Event:
         self.xid = xid
         self.position = position
         self.conversation_id = conversation_id
+        self.desk_id = desk_id
         self.type = kind
         self.seq = seq
         self.frame = Frame(body, (conversation_id, seq) if conversation_id and seq else None)

@@ -4,21 +4,33 @@ Who is in which conversation is kept in memory. It is read once when a socket op
 on corrected by the events themselves. A socket gets, for each conversation, every log number after
 the one it was told it stands at (`last_seq` of `ready`), in order and once. When the hub loses
 sight of the database, it forgets everything and opens each socket anew from where it stood.
+
+An inbox is its desk's: sockets of agents get all that happens there after they were opened, and of
+a conversation they gave a cursor for what they lack as well.
 """
 
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Protocol
 
 import orjson
 import structlog
 
 from thin_api import errors, frames, logs, metrics
-from thin_api.db import Database
+from thin_api.db import Database, LogPage
 from thin_api.errors import Failure
-from thin_api.frames import DEACTIVATED, JOINING, LEAVING, Event, Frame, Snapshot
+from thin_api.frames import (
+    DEACTIVATED,
+    DESK_CHANGED,
+    JOINING,
+    LEAVING,
+    RESET,
+    Event,
+    Frame,
+    Snapshot,
+)
 from thin_api.listener import LOST, DroppedError, Listener, Look
 from thin_api.settings import Settings
 
@@ -73,12 +85,32 @@ class Room:
 class Subscriber:
     """One open socket of one user."""
 
-    __slots__ = ("early", "held", "outgoing", "rooms", "sink", "snapshot", "user_id")
+    __slots__ = (
+        "desk_id",
+        "desk_snapshot",
+        "early",
+        "held",
+        "inbox",
+        "outgoing",
+        "reading",
+        "rooms",
+        "sink",
+        "snapshot",
+        "tenant_id",
+        "user_id",
+    )
 
     def __init__(self, user_id: str, sink: Sink) -> None:
         self.user_id = user_id
         self.sink = sink
         self.rooms: dict[str, Room] = {}
+        self.tenant_id: str | None = None
+        # Of an agent: the desk, what was visible when the user was read to be there, and those of
+        # the rooms that are the desk's.
+        self.desk_id: str | None = None
+        self.desk_snapshot: Snapshot | None = None
+        self.inbox: set[str] = set()
+        self.reading = asyncio.Lock()  # what it is subscribed to, one after the other
         # What was visible when its conversations were read, and what happened meanwhile.
         self.snapshot: Snapshot | None = None
         self.early: list[Event] = []
@@ -95,6 +127,7 @@ class Hub:
         self._database = database
         self._users: dict[str, set[Subscriber]] = {}
         self._rooms: dict[str, Room] = {}
+        self._desks: dict[str, set[Subscriber]] = {}  # sockets of agents, by tenant
         self._reading: set[Subscriber] = set()
         self._dirty: list[Subscriber] = []
         self._turn = asyncio.Semaphore(READS_AT_ONCE)
@@ -103,6 +136,7 @@ class Hub:
         self._tasks: set[asyncio.Task[None]] = set()
         self._transactions = 0
         self._rings = 0
+        self.on_desk: Callable[[], None] = _nothing  # called when something happened in an inbox
 
     # What sockets ask of it.
 
@@ -124,9 +158,10 @@ class Hub:
         await _unless_it_fails(subscriber, self._start(subscriber, cursors))
 
     async def _start(self, subscriber: Subscriber, cursors: Cursors) -> None:
-        listed = await self._subscribe(subscriber)
-        ready = {"type": "ready", "user_id": subscriber.user_id, "conversations": listed}
-        subscriber.sink.write([frames.of(ready)])
+        result = await self._subscribe(subscriber)
+        listed = result["conversations"]
+        ready = {name: result[name] for name in ("user_id", "desk_id", "conversations")}
+        subscriber.sink.write([frames.of({"type": "ready", **ready})])
         await subscriber.sink.drained()
         standing = {one["conversation_id"]: one["last_seq"] for one in listed}
         await self._catch_up(subscriber, cursors, standing)
@@ -142,6 +177,7 @@ class Hub:
         self._reading.discard(subscriber)
         for conversation_id in list(subscriber.rooms):
             self._leave(subscriber, conversation_id)
+        self._unseat(subscriber)
         metrics.SOCKETS.labels(subscriber.sink.kind).dec()
 
     def kick(self) -> None:
@@ -227,6 +263,8 @@ class Hub:
                 _keep(event, subscriber.early, subscriber)
             delivered.append(self._dispatch(event))
         self._flush()
+        if any(event.desk_id is not None for event in look.events):
+            self.on_desk()
         spent = time.perf_counter() - began
         metrics.EVENTS.inc(len(look.events))
         metrics.FRAMES.inc(sum(delivered))
@@ -253,6 +291,10 @@ class Hub:
             return 0
         conversation_id = event.conversation_id
         if conversation_id is None:
+            if event.type == DESK_CHANGED:
+                for sockets_of_one in self._users.values():
+                    for subscriber in sockets_of_one:
+                        self._ask_for_seat(subscriber, event)
             return 0
         if event.type in JOINING:
             for user_id in event.user_ids:
@@ -260,10 +302,14 @@ class Hub:
                     if subscriber.snapshot is not None:
                         self._let_in(subscriber, subscriber.snapshot, event)
         room = self._rooms.get(conversation_id)
+        sockets = 0 if room is None else self._give_all(room, event)
+        if event.desk_id is not None:
+            sockets += self._give_desk(event, room)
         if room is None:
-            return 0
-        sockets = self._give_all(room, event)
-        if event.type == LEAVING:
+            return sockets
+        if event.type == RESET:
+            self._number_anew(conversation_id, room, event)
+        elif event.type == LEAVING:
             for user_id in event.user_ids:
                 for subscriber in self._users.get(user_id, ()):
                     self._leave_at(subscriber, event)
@@ -287,17 +333,45 @@ class Hub:
             room.seq = seq
         return sockets
 
+    def _give_desk(self, event: Event, room: Room | None) -> int:
+        """Give an event of an inbox to the agents who are not in its room and do not know it."""
+        sockets = 0
+        for subscriber in self._desks.get(event.desk_id or "", ()):
+            if room is None or subscriber not in room.subscribers:
+                sockets += self._give_news(subscriber, event)
+        return sockets
+
+    def _give_news(self, subscriber: Subscriber, event: Event) -> int:
+        """Give an agent an event of the inbox that happened after the socket came to the desk."""
+        seen = subscriber.desk_snapshot
+        if event.desk_id != subscriber.desk_id or seen is None or seen.shows(event.xid):
+            return 0
+        return self._give(subscriber, event)
+
+    def _number_anew(self, conversation_id: str, room: Room, event: Event) -> None:
+        """Note that a log was numbered anew, or that it is part of another one now."""
+        told = orjson.loads(event.frame.body)
+        room.seq = told["last_seq"]
+        if "merged_into" in told:
+            for subscriber in list(room.subscribers):
+                self._leave(subscriber, conversation_id)
+                subscriber.inbox.discard(conversation_id)
+
     def _give(self, subscriber: Subscriber, event: Event) -> int:
         frame = event.frame_for(subscriber.user_id)
         if frame is None:
             return 0
+        self._tell(subscriber, frame)
+        return 1
+
+    def _tell(self, subscriber: Subscriber, frame: Frame) -> None:
+        """Send a frame with the next flush, or once the socket is up to date."""
         if subscriber.held is not None:
             _keep(frame, subscriber.held, subscriber)
-            return 1
+            return
         if not subscriber.outgoing:
             self._dirty.append(subscriber)
         subscriber.outgoing.append(frame)
-        return 1
 
     def _flush(self) -> None:
         """Write what has gathered: one write a socket, however many events."""
@@ -319,11 +393,27 @@ class Hub:
 
     # Who gets what.
 
-    async def _subscribe(self, subscriber: Subscriber) -> list[dict[str, Any]]:
-        """Read a socket's conversations and put it into their rooms, with no gap in between.
+    async def _subscribe(self, subscriber: Subscriber) -> dict[str, Any]:
+        """Read a socket's conversations and put it into their rooms, with no gap in between."""
+        async with subscriber.reading:
+            result, early = await self._read_subscriptions(subscriber)
+            if not self._has(subscriber):
+                return result
+            snapshot = subscriber.snapshot = Snapshot(result["snapshot"])
+            for one in result["conversations"]:
+                self._join(subscriber, one["conversation_id"], one["last_seq"])
+            subscriber.tenant_id = result["tenant_id"]
+            self._seat(subscriber, result["desk_id"], snapshot)
+            for event in early:
+                self._repeat(subscriber, snapshot, event)
+        return result
 
-        The events of the time it takes are kept: what they say is either in what was read, or
-        comes after it.
+    async def _read_subscriptions(
+        self, subscriber: Subscriber
+    ) -> tuple[dict[str, Any], list[Event]]:
+        """Read what a socket is to get, and the events of the time it takes.
+
+        What they say is either in what was read, or comes after it.
         """
         async with self._turn:
             self._reading.add(subscriber)
@@ -332,26 +422,21 @@ class Hub:
             finally:
                 self._reading.discard(subscriber)
                 early, subscriber.early = subscriber.early, []
-        listed: list[dict[str, Any]] = result["conversations"]
-        if not self._has(subscriber):
-            return listed
-        snapshot = subscriber.snapshot = Snapshot(result["snapshot"])
-        for one in listed:
-            self._join(subscriber, one["conversation_id"], one["last_seq"])
-        for event in early:
-            self._repeat(subscriber, snapshot, event)
-        return listed
+        return result, early
 
     def _repeat(self, subscriber: Subscriber, snapshot: Snapshot, event: Event) -> None:
         """Do for one socket what _dispatch did for the others."""
         conversation_id = event.conversation_id
         if conversation_id is None:
+            if event.type == DESK_CHANGED and not snapshot.shows(event.xid):
+                self._ask_for_seat(subscriber, event)
             return
         concerned = subscriber.user_id in event.user_ids
         if event.type in JOINING and concerned:
             self._let_in(subscriber, snapshot, event)
         room = subscriber.rooms.get(conversation_id)
         if room is None:
+            self._give_news(subscriber, event)
             return
         if event.seq is None:
             self._give(subscriber, event)
@@ -397,6 +482,96 @@ class Hub:
             if not room.subscribers and self._rooms.get(conversation_id) is room:
                 del self._rooms[conversation_id]
 
+    # The desk.
+
+    def _seat(self, subscriber: Subscriber, desk_id: str | None, snapshot: Snapshot) -> None:
+        """Put a socket to its user's desk, if any: what is not in the snapshot is news to it."""
+        self._unseat(subscriber)
+        subscriber.desk_id, subscriber.desk_snapshot = desk_id, snapshot
+        if desk_id is not None:
+            self._desks.setdefault(desk_id, set()).add(subscriber)
+
+    def _unseat(self, subscriber: Subscriber) -> None:
+        """Take a socket from its desk."""
+        seated = self._desks.get(subscriber.desk_id or "", set())
+        seated.discard(subscriber)
+        if not seated:
+            self._desks.pop(subscriber.desk_id or "", None)
+        subscriber.desk_id = None
+
+    def _ask_for_seat(self, subscriber: Subscriber, event: Event) -> None:
+        """Find out whether a socket's user is still, or now, of the desk of whom an event tells."""
+        if subscriber.tenant_id == event.desk_id:
+            self._begin(_unless_it_fails(subscriber, self._reseat(subscriber)))
+
+    async def _reseat(self, subscriber: Subscriber) -> None:
+        async with subscriber.reading:
+            result, early = await self._read_subscriptions(subscriber)
+            desk_id = result["desk_id"]
+            if not self._has(subscriber) or desk_id == subscriber.desk_id:
+                return
+            self._seat(subscriber, desk_id, Snapshot(result["snapshot"]))
+            self._tell(subscriber, frames.of({"type": DESK_CHANGED, "desk_id": desk_id}))
+            for conversation_id in subscriber.inbox:
+                self._leave(subscriber, conversation_id)
+                self._tell(subscriber, _not_a_member(conversation_id))
+            subscriber.inbox.clear()
+            for event in early:
+                if event.desk_id is not None and event.conversation_id is not None:
+                    self._give_news(subscriber, event)
+            self._flush()
+
+    async def _enter_inbox(self, subscriber: Subscriber, conversation_id: str, seq: int) -> None:
+        """Send what a cursor lacks of a conversation of the inbox, then put it into its room.
+
+        Nobody has said where the log stands, so this goes on to wherever it ends. What came live
+        meanwhile and was sent from the log is dropped.
+        """
+        try:
+            while self._has(subscriber):
+                async with self._turn:
+                    page = await self._database.changes(conversation_id, subscriber.user_id, seq)
+                if page.is_reset:
+                    conversation_id = await self._tell_reset(subscriber, conversation_id, page)
+                    seq = page.last_seq
+                elif page.changes:
+                    subscriber.sink.write(
+                        [Frame(body, (conversation_id, number)) for number, body in page.changes]
+                    )
+                    seq = page.changes[-1][0]
+                if seq >= page.last_seq:
+                    break
+                await subscriber.sink.drained()
+        except Failure as failure:
+            if failure.error not in ("not_a_member", "not_found"):
+                raise
+            subscriber.sink.write([_not_a_member(conversation_id)])
+            return
+        if not self._has(subscriber):
+            return
+        self._join(subscriber, conversation_id, seq)
+        subscriber.inbox.add(conversation_id)
+        if subscriber.held is not None:
+            subscriber.held = [
+                frame
+                for frame in subscriber.held
+                if frame.cursor is None
+                or frame.cursor[0] != conversation_id
+                or frame.cursor[1] > seq
+            ]
+
+    async def _tell_reset(self, subscriber: Subscriber, conversation_id: str, page: LogPage) -> str:
+        """Tell that a log must be fetched anew; the conversation's id, if it was merged another."""
+        async with self._turn:
+            text = await self._database.conversation(conversation_id, subscriber.user_id)
+        survivor: str = orjson.loads(text)["conversation_id"] if text else conversation_id
+        told = {"type": RESET, "conversation_id": conversation_id, "last_seq": page.last_seq}
+        if survivor != conversation_id:
+            told["merged_into"] = survivor
+        metrics.RESYNCS.labels("reset").inc()
+        subscriber.sink.write([frames.of(told)])
+        return survivor
+
     # Bringing sockets up to date.
 
     async def _catch_up(
@@ -406,7 +581,10 @@ class Hub:
         for conversation_id, seq in cursors.items():
             last_seq = standing.get(conversation_id)
             if last_seq is None:
-                subscriber.sink.write([_not_a_member(conversation_id)])
+                if subscriber.desk_id is None:
+                    subscriber.sink.write([_not_a_member(conversation_id)])
+                else:
+                    await self._enter_inbox(subscriber, conversation_id, seq)
                 await subscriber.sink.drained()
             elif seq != last_seq:
                 async for batch in self._missing(subscriber, conversation_id, seq, last_seq):
@@ -423,23 +601,22 @@ class Hub:
         while after != last_seq and self._has(subscriber):
             async with self._turn:
                 try:
-                    changes = await self._database.changes(
-                        conversation_id, subscriber.user_id, after
-                    )
+                    page = await self._database.changes(conversation_id, subscriber.user_id, after)
                 except Failure as failure:
                     if failure.error not in ("not_a_member", "not_found"):
                         raise
                     # It waits for live events of a conversation whose log it may not read any more.
                     raise errors.unavailable("membership changed meanwhile") from failure
-            if changes is None:
+            if page.is_reset:
                 metrics.RESYNCS.labels("reset").inc()
                 told = {"type": "reset", "conversation_id": conversation_id, "last_seq": last_seq}
                 yield [frames.of(told)]
                 return
-            yield [Frame(body, (conversation_id, seq)) for seq, body in changes if seq <= last_seq]
-            if not changes:
+            changes = [change for change in page.changes if change[0] <= last_seq]
+            yield [Frame(body, (conversation_id, seq)) for seq, body in changes]
+            if not page.changes:
                 return
-            after = min(changes[-1][0], last_seq)
+            after = min(page.changes[-1][0], last_seq)
 
     async def _read(self, function: str, **given: Any) -> dict[str, Any]:
         result: dict[str, Any] = orjson.loads(await self._database.call(function, given))
@@ -479,18 +656,28 @@ class Hub:
             if subscriber.held is None
         ]
         self._rooms.clear()
+        self._desks.clear()
         for subscriber, cursors in standing:
             subscriber.rooms.clear()
-            subscriber.snapshot = None
+            subscriber.inbox.clear()
+            subscriber.snapshot = subscriber.desk_id = None
             subscriber.held = []
-            resuming = _unless_it_fails(subscriber, self._resume(subscriber, cursors))
-            task = asyncio.create_task(resuming)
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._begin(_unless_it_fails(subscriber, self._resume(subscriber, cursors)))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something beside following the outbox; it ends with the hub."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _resume(self, subscriber: Subscriber, cursors: dict[str, int]) -> None:
         """Open a socket again that does not know it was interrupted."""
-        listed = await self._subscribe(subscriber)
+        result = await self._subscribe(subscriber)
+        listed = result["conversations"]
+        if result["has_threads"]:
+            # Which conversations of the inbox it knows, and how far, only its client can tell.
+            told = {"type": RESET, "desk_id": result["desk_id"]}
+            subscriber.sink.write([frames.of(told)])
         for one in listed:
             if one["conversation_id"] not in cursors:
                 cursors[one["conversation_id"]] = await self._introduce(subscriber, one)
@@ -516,6 +703,10 @@ class Hub:
         }
         subscriber.sink.write([frames.of(told)])
         return 0
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 async def _wait(bell: asyncio.Event, seconds: float) -> None:

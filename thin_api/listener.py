@@ -216,6 +216,7 @@ def _event(about: Mapping[str, Any], body: str, now: float) -> Event:
         xid=about["xid"],
         position=about["position"],
         conversation_id=about.get("conversation_id"),
+        desk_id=about.get("desk_id"),
         kind=kind,
         seq=None if seq is None else int(seq),
         body=body.encode(),
@@ -226,9 +227,10 @@ def _event(about: Mapping[str, Any], body: str, now: float) -> Event:
     )
 
 
-def _read(body: str) -> tuple[str | None, str, str | None]:
-    """Read seq, type and message id of an event, which PostgreSQL writes first, being short."""
+def _read(body: str) -> tuple[str | int | None, str, str | None]:
+    """Read seq, type and message id of an event, which PostgreSQL mostly writes first."""
     found = BEGINNING.match(body)
     if found is None:
-        raise ValueError("an event that does not begin as events do")
+        event = orjson.loads(body)
+        return event.get("seq"), event["type"], (event.get("message") or {}).get("id")
     return found["seq"], found["type"], found["message_id"]

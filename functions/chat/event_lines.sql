@@ -10,6 +10,7 @@ as $$
            || ', "position": ' || p_event.position
            || ', "written_at": ' || extract(epoch from p_event.created_at)
            || coalesce(', "conversation_id": "' || p_event.conversation_id || '"', '')
+           || coalesce(', "desk_id": "' || p_event.desk_id || '"', '')
            || coalesce(', "excluded_user_ids": ' || to_json(p_event.excluded_user_ids), '')
            || e'}\n' || p_event.event
 $$;

@@ -41,6 +41,7 @@ begin
                                    'xid', f.xid::text,
                                    'event', e.event,
                                    'position', f.position,
+                                   'desk_id', f.desk_id,
                                    'user_ids', e.event -> 'user_ids',
                                    'conversation_id', f.conversation_id,
                                    'excluded_user_ids', to_jsonb(f.excluded_user_ids)) order by f.position)

@@ -61,6 +61,7 @@ def event(seq: int | None, excluded: list[str] | None = None) -> Event:
         position=1,
         xid=1,
         conversation_id=group,
+        desk_id=None,
         kind="x",
         seq=seq,
         body=body,

@@ -22,7 +22,7 @@ def test_ready_tells_who_one_is_and_where_each_conversation_stands(stage: Stage)
     stage.call("mark_read_atomic", conversation_id=direct, actor_id=ada, seq=1)
     stage.call("mark_delivered_atomic", conversation_id=direct, actor_id=ada, seq=2)
     ready = stage.socket(bo).ready
-    assert ready.keys() == {"type", "user_id", "conversations"}
+    assert ready.keys() == {"type", "user_id", "desk_id", "conversations"}
     assert ready["user_id"] == bo
     standing = {one["conversation_id"]: one for one in ready["conversations"]}
     assert standing[group] == {

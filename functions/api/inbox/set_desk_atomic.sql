@@ -48,7 +48,7 @@ begin
         'tenant_id', v_tenant_id,
         'desk', case when p_agent_ids is null then 'everyone' else 'agents' end,
         'agent_ids', case when p_agent_ids is not null then to_jsonb(v_agent_ids) end);
-    v_position := chat.publish(null, (v_event || '{"type": "desk_changed"}')::text);
+    v_position := chat.publish(null, (v_event || '{"type": "desk_changed"}')::text, null, v_tenant_id);
     return chat.ok(v_event);
 end
 $$;

@@ -9,7 +9,15 @@ from tests.support import Connection, Json, Racer, new_group, send, succeed
 def subscriptions(db: Connection, user: str) -> dict[str, Json]:
     """Return what a user is subscribed to, by conversation."""
     result = succeed(db, "list_subscriptions", actor_id=user)
-    assert set(result) == {"success", "user_id", "snapshot", "conversations"}
+    assert set(result) == {
+        "success",
+        "user_id",
+        "tenant_id",
+        "desk_id",
+        "has_threads",
+        "snapshot",
+        "conversations",
+    }
     assert result["user_id"] == user
     return {one["conversation_id"]: one for one in result["conversations"]}
 

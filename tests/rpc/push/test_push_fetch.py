@@ -23,9 +23,10 @@ def test_an_event_is_the_frame_and_who_gets_it(scene: Scene, listener: Listener)
     assert (result["transactions"], result["missed"]) == (1, False)
     (event,) = result["events"]
     about = {"position", "xid", "conversation_id", "user_ids", "excluded_user_ids", "age"}
-    assert set(event) == {*about, "event"}
+    assert set(event) == {*about, "desk_id", "event"}
     assert event["conversation_id"] == scene.group
     assert event["excluded_user_ids"] is None
+    assert event["desk_id"] is None
     assert event["event"]["message"] == message
 
 
