@@ -8,7 +8,7 @@ as $$
     select coalesce(
         (select format('%s:%s:%s', i.kind, p_tenant_id, i.value)
            from chat.contact_identities i
-          where i.tenant_id = p_tenant_id and i.contact_id = p_contact_id and i.kind <> 'parent_bsuid'
+          where i.contact_id = p_contact_id and i.kind <> 'parent_bsuid'
             and (i.retired_at is null or i.kind = 'lead')
           order by array_position('{lead,phone,bsuid,wa_id}', i.kind),
                    case when i.kind = 'lead' then i.learned_at end,

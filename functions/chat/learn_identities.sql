@@ -21,7 +21,9 @@ begin
         v_losers := array(
             select distinct i.contact_id
               from jsonb_each_text(p_identities) g (kind, value)
-              join chat.contact_identities i on i.tenant_id = p_tenant_id and i.kind = g.kind and i.value = g.value
+             cross join lateral (select x.contact_id from chat.contact_identities x
+                                  where x.tenant_id = p_tenant_id and x.kind = g.kind and x.value = g.value
+                                  limit 1) i
              where i.contact_id <> p_contact_id
              order by i.contact_id);
     end if;

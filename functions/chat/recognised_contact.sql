@@ -11,10 +11,12 @@ declare
     v_found      uuid[] := array(
         select i.contact_id
           from jsonb_each_text(p_contact) g (kind, value)
-          join chat.contact_identities i on i.tenant_id = p_tenant_id and i.kind = g.kind and i.value = g.value
-         where i.retired_at is null or i.retired_at >= p_at
+         cross join lateral (select x.contact_id from chat.contact_identities x
+                              where x.tenant_id = p_tenant_id and x.kind = g.kind and x.value = g.value
+                                and (x.retired_at is null or x.retired_at >= p_at)
+                              limit 1) i
          group by i.contact_id
-         order by min(array_position('{bsuid,wa_id,phone,parent_bsuid}', i.kind)));
+         order by min(array_position('{bsuid,wa_id,phone,parent_bsuid}', g.kind)));
     v_contact_id uuid := v_found[1];
     v_other_id   uuid;
 begin

@@ -13,7 +13,7 @@ create table chat.contact_identities (
     constraint contact_identities_value_check check (value <> ''),
     constraint contact_identities_phone_check check (kind <> 'phone' or value ~ '^\+[1-9][0-9]{4,14}$')
 );
-create index contact_identities_contact_idx on chat.contact_identities (tenant_id, contact_id);
+create index contact_identities_contact_idx on chat.contact_identities (contact_id);
 
 comment on table chat.contact_identities is 'What leads to a contact: each value to one contact of a tenant. A phone is one of them, not the contact.';
 comment on column chat.contact_identities.tenant_id is 'The tenant.';

@@ -5,8 +5,8 @@
 --          p_value.
 -- Returns  contact {id, display_name, identities}; conversation_id, null where there is no thread yet; merged: whether
 --          two became one. Both histories are one log then, in time order; old ids lead to it.
--- Locks    the identity's name; both contacts' rows, by id; in a merge what chat.merge_contacts locks, else the
---          conversation.
+-- Locks    linking in this tenant, and the identity's name; both contacts' rows, by id; in a merge what
+--          chat.merge_contacts locks, else the conversation.
 -- Writes   contact_identities, canonical_key, changes +1 (conversation_updated with the identity); in a merge all that
 --          belongs to the other, see chat.merge_contacts; outbox.
 -- Retry    what is so already changes nothing: "duplicate": true.
@@ -40,7 +40,9 @@ begin
         return v_agent.refusal;
     end if;
 
-    perform chat.lock_names(array[format('%s/%s/%s', v_agent.tenant_id, p_kind, p_value)]);
+    -- One link at a time in a tenant: three at once, in a ring, would each hold whom the next one is to be merged with.
+    perform chat.lock_names(array[format('%s/link', v_agent.tenant_id),
+                                  format('%s/%s/%s', v_agent.tenant_id, p_kind, p_value)]);
     v_found := chat.identified_contacts(v_agent.tenant_id, v_identity, p_contact_id);
     v_contact_id := chat.resolved_contact(p_contact_id);
     perform from chat.users u

@@ -24,7 +24,7 @@ create or replace function api.receive_message_atomic(
     p_reply_to            text default null
 ) returns jsonb
 language plpgsql volatile
-security definer set search_path = pg_catalog, pg_temp
+security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
 as $$
 declare
     v_refusal jsonb := chat.service_refusal();

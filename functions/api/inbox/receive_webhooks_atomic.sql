@@ -13,7 +13,7 @@
 -- Fails    validation_error, permission_denied, too_large
 create or replace function api.receive_webhooks_atomic(p_webhooks jsonb default null) returns jsonb
 language plpgsql volatile
-security definer set search_path = pg_catalog, pg_temp
+security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
 as $$
 declare
     v_most       integer := (select l.webhooks_per_batch from chat.limits l);
