@@ -257,9 +257,8 @@ def test_what_is_said_about_messages_is_applied_to_them(in_order: Site) -> None:
         in_order,
         """select p.provider_message_id, r.emoji
              from chat.reactions r
-             join chat.messages m on m.conversation_id = r.conversation_id and m.seq = r.seq
              join chat.provider_messages p
-               on p.conversation_id = m.conversation_id and p.message_id = m.id""",
+               on p.conversation_id = r.conversation_id and p.message_id = r.message_id""",
     )
     assert reactions == [("message/text", "😮")]
     ((status,),) = rows(
@@ -318,9 +317,8 @@ def snapshot(site: Site) -> dict[str, list[Any]]:
         "reactions": """
             select p.provider_message_id, r.emoji
               from chat.reactions r
-              join chat.messages m on m.conversation_id = r.conversation_id and m.seq = r.seq
               join chat.provider_messages p
-                on p.conversation_id = m.conversation_id and p.message_id = m.id""",
+                on p.conversation_id = r.conversation_id and p.message_id = r.message_id""",
         "deliveries": """
             select p.provider_message_id, d.status, d.sent_at, d.delivered_at, d.read_at,
                    d.failed_at, d.error::text
