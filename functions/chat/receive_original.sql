@@ -1,6 +1,6 @@
 -- chat.receive_original: a message whose edit came before it: what it said at first goes to the history.
 --
--- Takes    p_event: a message or an echo; p_contact_id: to whom its identities lead; p_known: what its id leads to.
+-- Takes    p_event: a message or an echo; p_contact_id: to whom its identities lead; p_known: what its id names.
 -- Returns  outcome: duplicate.
 -- Writes   changes +1 with the original as previous content, threads.last_inbound_at, deliveries.sent_at; once.
 create or replace function chat.receive_original(
@@ -49,4 +49,5 @@ begin
 end
 $$;
 
-comment on function chat.receive_original is 'A message whose edit came before it: what it said at first goes to the history.';
+comment on function chat.receive_original is
+    'A message whose edit came before it: what it said at first goes to the history.';

@@ -2,7 +2,7 @@
 -- conversation answers or changes what was said there: the two are one.
 --
 -- Takes    p_contact_id: who acts, by the event's identities; p_conversation_id: of the message it is about.
--- Returns  the contact, merged where they were two; of two leads, who are two by our own word, that of the conversation.
+-- Returns  the contact, merged where they were two; of two leads, who are two by our own word, the conversation's.
 create or replace function chat.unified_contact(p_contact_id uuid, p_conversation_id uuid) returns uuid
 language plpgsql volatile
 as $$

@@ -1,7 +1,7 @@
 """What providers tell, in any order and any number of times, leads to the same inbox.
 
-Each script is a conversation of a few people as their phones saw it. It is told once in order, and again
-shuffled, cut into other batches and with repetitions. `RECEIVED_SEEDS` makes it longer.
+Each script is a conversation of a few people as their phones saw it. It is told once in order, and
+again shuffled, cut into other batches and with repetitions. `RECEIVED_SEEDS` makes it longer.
 """
 
 import datetime
@@ -162,7 +162,8 @@ def said(db: Connection, conversation_id: str) -> list[str]:
         str(row)
         for row in rows(
             db,
-            # What is deleted does not tell whether it was edited before. Nor is it told who was one in the end.
+            # What is deleted does not tell whether it was edited before. That two contacts were
+            # one is only told where they first seemed to be two.
             "select coalesce(p.provider_message_id, m.metadata ->> 'event'), m.source,"
             "       case when m.deleted_at is null then m.type end,"
             "       m.content, m.metadata, p.sent_at, p.is_awaited,"
@@ -171,13 +172,15 @@ def said(db: Connection, conversation_id: str) -> list[str]:
             "          from chat.reactions r join chat.users u using (user_id)"
             "         where r.conversation_id = m.conversation_id and r.message_id = m.id),"
             "       (select q.provider_message_id from chat.provider_messages q"
-            "         where q.conversation_id = m.conversation_id and q.message_id = m.reply_to_id),"
+            "         where q.conversation_id = m.conversation_id"
+            "           and q.message_id = m.reply_to_id),"
             "       (select row(d.status, d.sent_at, d.delivered_at, d.read_at, d.failed_at)::text"
             "          from chat.deliveries d"
             "         where d.conversation_id = m.conversation_id and d.message_id = m.id)"
             "  from chat.messages m left join chat.provider_messages p"
             "    on p.conversation_id = m.conversation_id and p.message_id = m.id"
-            " where m.conversation_id = %s and coalesce(m.metadata ->> 'event', '') <> 'contacts_merged'"
+            " where m.conversation_id = %s"
+            "   and coalesce(m.metadata ->> 'event', '') <> 'contacts_merged'"
             " order by 1",
             conversation_id,
         )
