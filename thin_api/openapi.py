@@ -59,6 +59,7 @@ TYPES: Mapping[str, Schema] = {
 EXAMPLES: Mapping[str, Any] = {
     "p_client_key": "8c1f4b1e",
     "p_client_message_id": "3f9d2a70",
+    "p_contact": {"phone": "+4915112345678"},
     "p_content": "Hello!",
     "p_display_name": "Ada",
     "p_emoji": "\N{THUMBS UP SIGN}",
@@ -94,6 +95,20 @@ def _list(name: str) -> Schema:
 
 TEXT: Schema = {"type": "string"}
 NUMBER: Schema = {"type": "integer"}
+CONVERSATION: Mapping[str, Schema] = {
+    "conversation_id": UUID,
+    "kind": {"enum": ["direct", "group", "help", "inbox", "assistant"]},
+    "title": _nullable(TEXT),
+    "canonical_key": _nullable(TEXT),
+    "metadata": {},
+    "created_by": _nullable(UUID),
+    "created_at": TIME,
+    "closed_at": _nullable(TIME),
+    "history": {"enum": ["all", "joined"]},
+    "last_seq": NUMBER,
+    "last_message_at": _nullable(TIME),
+    "member_count": NUMBER,
+}
 SCHEMAS: Mapping[str, Schema] = {
     "Message": _object(
         {
@@ -114,20 +129,25 @@ SCHEMAS: Mapping[str, Schema] = {
             "reactions": {"type": "array"},
         }
     ),
-    "Conversation": _object(
+    "Conversation": _object(CONVERSATION),
+    "Contact": _object(
         {
-            "conversation_id": UUID,
-            "kind": {"enum": ["direct", "group", "help", "inbox", "assistant"]},
-            "title": _nullable(TEXT),
-            "canonical_key": _nullable(TEXT),
-            "metadata": {},
-            "created_by": _nullable(UUID),
-            "created_at": TIME,
-            "closed_at": _nullable(TIME),
-            "history": {"enum": ["all", "joined"]},
-            "last_seq": NUMBER,
-            "last_message_at": _nullable(TIME),
-            "member_count": NUMBER,
+            "id": UUID,
+            "display_name": TEXT,
+            "identities": {"type": "array", "items": _object({"kind": TEXT, "value": TEXT})},
+        }
+    ),
+    "Thread": _object(
+        {
+            **CONVERSATION,
+            "contact": _ref("Contact"),
+            "channel": _object({"channel_id": UUID, "provider": TEXT, "display_name": TEXT}),
+            "assignee_id": _nullable(UUID),
+            "window_open_until": _nullable(TEXT),
+            "read_seq": NUMBER,
+            "unread_count": NUMBER,
+            "last_activity_at": TIME,
+            "last_message": _nullable(_ref("Message")),
         }
     ),
     "User": _object(
@@ -157,6 +177,7 @@ SCHEMAS: Mapping[str, Schema] = {
 RETURNS: Mapping[str, str] = {
     "add_members_atomic": "message affected_count",
     "add_reaction_atomic": "message",
+    "assign_thread_atomic": "conversation_id thread",
     "change_member_role_atomic": "message",
     "close_conversation_atomic": "conversation",
     "create_conversation_atomic": "conversation_id conversation message",
@@ -165,13 +186,19 @@ RETURNS: Mapping[str, str] = {
     "edit_message_atomic": "message",
     "get_conversation": "conversation",
     "get_message_status": "message_id",
+    "get_thread": "conversation_id thread",
     "get_user": "user",
+    "link_contact_atomic": "contact conversation_id merged",
     "list_changes": "changes last_seq has_more reset",
     "list_conversations": "conversations has_more next_before",
     "list_members": "members has_more",
     "list_messages": "messages last_seq has_more",
+    "list_thread_messages": "conversation_id messages last_seq has_more",
+    "list_threads": "threads has_more next_before",
     "mark_delivered_atomic": "delivered_seq",
     "mark_read_atomic": "read_seq unread_count",
+    "mark_thread_read_atomic": "conversation_id read_seq unread_count",
+    "open_thread_atomic": "conversation_id thread",
     "remove_member_atomic": "message affected_count",
     "remove_reaction_atomic": "message",
     "reopen_conversation_atomic": "conversation",
@@ -183,6 +210,7 @@ RETURNS: Mapping[str, str] = {
 RESULTS: Mapping[str, Schema] = {
     "affected_count": NUMBER,
     "changes": {"type": "array", "items": {"type": "object"}},
+    "contact": _ref("Contact"),
     "conversation": _ref("Conversation"),
     "conversation_id": UUID,
     "conversations": _list("Conversation"),
@@ -193,12 +221,15 @@ RESULTS: Mapping[str, Schema] = {
     "help_request_id": UUID,
     "last_seq": NUMBER,
     "members": {"type": "array", "items": {"type": "object"}},
+    "merged": {"type": "boolean"},
     "message": _nullable(_ref("Message")),
     "message_id": UUID,
     "messages": _list("Message"),
     "next_before": _nullable(TEXT),
     "read_seq": NUMBER,
     "reset": {"type": "boolean"},
+    "thread": _ref("Thread"),
+    "threads": _list("Thread"),
     "unread_count": NUMBER,
     "user": _ref("User"),
     "user_id": UUID,

@@ -11,8 +11,8 @@ PATH_FIELD = re.compile(r"\{(\w+)\}")
 class Operation:
     """One method of one path.
 
-    A field named `x` becomes the argument `p_x`; `field:name` says otherwise. `actor` names the
-    arguments that are the caller.
+    A field named `x` becomes the argument `p_x`; `field:name` says otherwise, for fields of the
+    path in `named`. `actor` names the arguments that are the caller.
     """
 
     method: str
@@ -23,6 +23,7 @@ class Operation:
     status: int = 200
     actor: str = "actor_id"
     service: bool = False
+    named: str = ""
 
     path_fields: Mapping[str, str] = dataclasses.field(init=False)
     query_fields: Mapping[str, str] = dataclasses.field(init=False)
@@ -31,7 +32,8 @@ class Operation:
 
     def __post_init__(self) -> None:
         fields = " ".join(PATH_FIELD.findall(self.path))
-        object.__setattr__(self, "path_fields", _arguments(fields))
+        path_fields = {**_arguments(fields), **_arguments(self.named)}
+        object.__setattr__(self, "path_fields", path_fields)
         object.__setattr__(self, "query_fields", _arguments(self.query))
         object.__setattr__(self, "body_fields", _arguments(self.body))
         object.__setattr__(self, "actor_arguments", tuple(_arguments(self.actor).values()))
@@ -46,6 +48,9 @@ ONE = "/v1/conversations/{conversation_id}"
 MESSAGE = f"{ONE}/messages/{{message_id}}"
 REQUESTS = "/api/messaging/help-requests"
 START = f"{REQUESTS}/{{help_request_id}}/start-conversation"
+THREADS = "/api/crm/threads"
+THREAD = f"{THREADS}/{{thread}}"
+OF_THREAD = "thread:conversation_id"
 NEW_CONVERSATION = "kind member_ids title initial_message metadata client_key history"
 NEW_USER = "user_id display_name kind external_id email tenant_id"
 NEW_MESSAGE = "content client_message_id type metadata reply_to_id source"
@@ -84,5 +89,25 @@ OPERATIONS: Sequence[Operation] = (
               body="title metadata client_key", status=201),
     Operation("POST", START, "create_conversation_atomic",
               body="initial_message", actor="actor_id helper_id", status=201),
+    Operation("GET", THREADS, "list_threads",
+              query="q:query unread:unread_only assignee_id closed limit before"),
+    Operation("POST", THREADS, "open_thread_atomic",
+              body="contact display_name channel_id", status=201),
+    Operation("GET", THREAD, "get_thread"),
+    Operation("GET", f"{THREAD}/messages", "list_thread_messages",
+              query="before_seq after_seq limit"),
+    Operation("POST", f"{THREAD}/messages", "send_message_atomic",
+              body=NEW_MESSAGE, named=OF_THREAD, status=201),
+    Operation("POST", f"{THREAD}/messages/{{message_id}}/retry", "retry_delivery_atomic",
+              named=OF_THREAD),
+    Operation("POST", f"{THREAD}/assign", "assign_thread_atomic",
+              body="assignee_id", named=OF_THREAD),
+    Operation("POST", f"{THREAD}/close", "close_conversation_atomic", named=OF_THREAD),
+    Operation("POST", f"{THREAD}/reopen", "reopen_conversation_atomic", named=OF_THREAD),
+    Operation("POST", f"{THREAD}/link", "link_contact_atomic",
+              body="kind value", named="thread:contact_id"),
+    Operation("POST", "/api/whatsapp/conversations/{thread}/mark_read", "mark_thread_read_atomic",
+              body="seq"),
+    Operation("GET", "/api/crm/channels", "list_channels"),
 )
 # fmt: on

@@ -1,8 +1,8 @@
 -- api.link_contact_atomic: attach an identity to a contact: a lead, a phone number... Where it is another contact's,
 -- the two are one from now on: the younger is merged into the older.
 --
--- Takes    p_contact_id: also one that was merged; p_kind: phone (E.164) | wa_id | bsuid | parent_bsuid | lead;
---          p_value.
+-- Takes    p_contact_id: the contact, also one that was merged, or the conversation with them; p_kind: phone (E.164) |
+--          wa_id | bsuid | parent_bsuid | lead; p_value.
 -- Returns  contact {id, display_name, identities}; conversation_id, null where there is no thread yet; merged: whether
 --          two became one. Both histories are one log then, in time order; old ids lead to it.
 -- Locks    linking in this tenant, and the identity's name; both contacts' rows, by id; in a merge what
@@ -39,6 +39,11 @@ begin
     if v_agent.refusal is not null then
         return v_agent.refusal;
     end if;
+
+    p_contact_id := coalesce((select t.contact_id
+                                from chat.threads t
+                               where t.conversation_id = chat.resolved_conversation(p_contact_id)
+                                 and t.tenant_id = v_agent.tenant_id), p_contact_id);
 
     -- One link at a time in a tenant: three at once, in a ring, would each hold whom the next one is to be merged with.
     perform chat.lock_names(array[format('%s/link', v_agent.tenant_id),
