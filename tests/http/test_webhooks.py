@@ -351,14 +351,15 @@ def test_a_repetition_says_so_and_changes_nothing(fresh: Site) -> None:
 
 
 def test_fifty_at_once_from_somebody_unknown_make_one_contact_and_one_thread(fresh: Site) -> None:
-    tasks = [lambda n=n: take(fresh, said(str(n), f"wamid.{n}")) for n in range(50)]  # type: ignore[misc]
+    tasks = [lambda n=n: take(fresh, said(str(n), f"wamid.{n}")) for n in range(50)]
     at_once(tasks)
     assert rows(fresh, "select count(*), count(distinct contact_id) from chat.threads") == [(1, 1)]
     assert rows(fresh, "select count(*) from chat.messages") == [(50,)]
 
 
 def test_a_payload_that_makes_no_event_is_kept(inbox: Site) -> None:
-    for payload in ({}, [], 7, {"entry": [{"changes": [{"value": {"odd": True}}]}]}):
+    payloads: list[Any] = [{}, [], 7, {"entry": [{"changes": [{"value": {"odd": True}}]}]}]
+    for payload in payloads:
         assert take(inbox, payload) == {"success": True, "events": 0, "duplicates": 0}
 
 
@@ -453,7 +454,7 @@ def test_one_that_cannot_be_taken_in_is_kept_and_stops_no_other(fresh: Site) -> 
     _execute(fresh, BREAK)
     texts = {n: "break this" if n % 10 == 3 else f"number {n}" for n in range(40)}
     tasks = [
-        lambda n=n, text=text: post(fresh, said(text, f"wamid.{n}")).status_code  # type: ignore[misc]
+        lambda n=n, text=text: post(fresh, said(text, f"wamid.{n}")).status_code
         for n, text in texts.items()
     ]
     assert at_once(tasks) == [200] * 40
