@@ -529,6 +529,7 @@ class Hub:
         """
         try:
             while self._has(subscriber):
+                seated = subscriber.desk_snapshot
                 async with self._turn:
                     page = await self._database.changes(conversation_id, subscriber.user_id, seq)
                 if page.is_reset:
@@ -539,7 +540,7 @@ class Hub:
                         [Frame(body, (conversation_id, number)) for number, body in page.changes]
                     )
                     seq = page.changes[-1][0]
-                if seq >= page.last_seq:
+                if seq >= page.last_seq and subscriber.desk_snapshot is seated:
                     break
                 await subscriber.sink.drained()
         except Failure as failure:
@@ -549,15 +550,14 @@ class Hub:
             return
         if not self._has(subscriber):
             return
+        if subscriber.desk_id is None:  # left while we read
+            subscriber.sink.write([_not_a_member(conversation_id)])
+            return
         self._join(subscriber, conversation_id, seq)
         subscriber.inbox.add(conversation_id)
         if subscriber.held is not None:
             subscriber.held = [
-                frame
-                for frame in subscriber.held
-                if frame.cursor is None
-                or frame.cursor[0] != conversation_id
-                or frame.cursor[1] > seq
+                frame for frame in subscriber.held if not _is_told(frame, conversation_id, seq)
             ]
 
     async def _tell_reset(self, subscriber: Subscriber, conversation_id: str, page: LogPage) -> str:
@@ -734,6 +734,15 @@ async def _unless_it_fails(subscriber: Subscriber, opening: Awaitable[None]) -> 
 def close_code(failure: Failure) -> int:
     """Tell which code closes a socket for this reason."""
     return TOO_SLOW if failure.status in (429, 503) else UNAUTHENTICATED
+
+
+def _is_told(frame: Frame, conversation_id: str, seq: int) -> bool:
+    """Tell whether a frame is about what a log tells up to a number."""
+    if frame.cursor is not None:
+        return frame.cursor[0] == conversation_id and frame.cursor[1] <= seq
+    told = orjson.loads(frame.body)
+    is_reset = told["type"] == RESET and told.get("conversation_id") == conversation_id
+    return is_reset and bool(told["last_seq"] <= seq)
 
 
 def _keep(one: Any, kept: list[Any], subscriber: Subscriber) -> None:

@@ -45,6 +45,7 @@ class Stage:
         self.stack = stack
         self.stop: Callable[[], None] = _not_ours
         self._ringer = new_user(self.db, "Ringer")
+        self._ringers: dict[str, str] = {}  # of other tenants
         self._bells: dict[str, str] = {}
 
     def person(self, name: str = "Somebody", **fields: Any) -> str:
@@ -52,6 +53,12 @@ class Stage:
         user_id = new_user(self.db, name, **fields)
         self._bells[user_id] = new_direct(self.db, user_id, self._ringer)
         return user_id
+
+    def add_bell(self, user_id: str, tenant_id: str) -> None:
+        """Let a user of another tenant be told something, too."""
+        ringer = self._ringers.get(tenant_id) or new_user(self.db, "Ringer", tenant_id=tenant_id)
+        self._ringers[tenant_id] = ringer
+        self._bells[user_id] = new_direct(self.db, user_id, ringer)
 
     def people(self, count: int) -> list[str]:
         """Make several."""
@@ -102,7 +109,14 @@ class Stage:
 
     def ring(self, user_id: str) -> str:
         """Send to a user's own bell; the message's id."""
-        message_id: str = self.send(self._bells[user_id], self._ringer, "so far")["id"]
+        bell = self._bells[user_id]
+        row = self.operator.execute(
+            "select m.user_id::text from chat.members m"
+            " where m.conversation_id = %s and m.user_id <> %s",
+            [bell, user_id],
+        ).fetchone()
+        assert row
+        message_id: str = self.send(bell, row[0], "so far")["id"]
         return message_id
 
     def hide_bell(self, user_id: str) -> str | None:
