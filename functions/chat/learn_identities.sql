@@ -27,15 +27,21 @@ begin
              where i.contact_id <> p_contact_id
              order by i.contact_id);
     end if;
-    insert into chat.contact_identities as i (tenant_id, kind, value, contact_id, learned_at)
-    select p_tenant_id, g.kind, g.value, p_contact_id, p_at
+    insert into chat.contact_identities as i (tenant_id, kind, value, contact_id, learned_at, retired_at)
+    select p_tenant_id, g.kind, g.value, p_contact_id, p_at,
+           -- Seen before a change that was told already: it went with what was known then.
+           (select min(x.retired_at)
+              from chat.contact_identities x
+             where x.contact_id = p_contact_id and x.retired_at > p_at
+               and replace(x.kind, 'wa_id', 'phone') = replace(g.kind, 'wa_id', 'phone'))
       from jsonb_each_text(p_identities) g (kind, value)
      order by g.kind
         on conflict (tenant_id, kind, value) do update
        set contact_id = p_contact_id,
            learned_at = case when i.contact_id = p_contact_id and (i.retired_at is null or i.retired_at >= p_at)
                              then least(i.learned_at, p_at) else p_at end,
-           retired_at = case when i.contact_id = p_contact_id and i.retired_at >= p_at then i.retired_at end
+           retired_at = case when i.contact_id = p_contact_id and (i.retired_at is null or i.retired_at >= p_at)
+                             then i.retired_at else excluded.retired_at end
      where i.contact_id = p_contact_id and (i.learned_at > p_at or i.retired_at < p_at)
         or i.contact_id <> p_contact_id and p_take and i.learned_at <= p_at
            and (i.retired_at is null or i.retired_at < p_at);

@@ -83,7 +83,7 @@ def changes(db: Connection) -> list[tuple[str, str | None]]:
         db,
         "select kind, previous_content from chat.changes where conversation_id = %s order by seq",
         thread(db),
-    )  # type: ignore[return-value]
+    )
 
 
 def test_each_webhook_gets_a_result_and_its_payload_is_kept(db: Connection, world: World) -> None:
