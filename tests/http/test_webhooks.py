@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -19,6 +20,7 @@ import psycopg
 import pytest
 
 from tests.http.support import Link, Site, check_refusal, serving, settings_for
+from tests.http.test_app import program
 from tests.providers.payloads import KNOWN_BY, METADATA, Json, conversation, message, value, webhook
 from tests.providers.test_whatsapp import SAYS
 from tests.support import PATIENCE, at_once, connect, violations, wait_for
@@ -555,6 +557,36 @@ def test_a_database_killed_in_the_middle_loses_and_doubles_nothing(fresh: Site) 
 
 
 # What is told about it
+
+
+def test_log_lines_hold_no_content_nobodys_number_and_no_secret(
+    fresh_database: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    secrets = {
+        "PARLEY_WHATSAPP_APP_SECRET": APP_SECRET,
+        "PARLEY_WHATSAPP_VERIFY_TOKEN": VERIFY_TOKEN,
+        "PARLEY_TWILIO_AUTH_TOKEN": AUTH_TOKEN,
+        "PARLEY_PUBLIC_URL": PUBLIC_URL,
+    }
+    with program(fresh_database, log, **secrets) as (site, _):
+        take(site, said("my diary", "wamid.1"))
+        post_form(site, sms(Body="my other diary"), "callback=my-callback")
+        _execute(site, BREAK)
+        post(site, said("break my diary", "wamid.2"))
+        post(site, b"my nonsense")
+        httpx.post(site.url + PATH, json={"my": "forgery"}, headers={"X-Hub-Signature-256": "my"})
+        query = {"hub.mode": "subscribe", "hub.verify_token": VERIFY_TOKEN, "hub.challenge": "my"}
+        assert httpx.get(site.url + PATH, params=query).text == "my"
+        odd = said("x", "wamid.3")
+        odd["entry"][0]["changes"][0]["value"]["messages"][0]["id"] = "my-id" * 300
+        assert "refused" in post(site, odd).json()
+    lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    told = [line["event"] for line in lines if line["event"] != "request"]
+    assert {"bug", "webhook_events_refused"} <= set(told)
+    text = log.read_text()
+    for private in ("my", "97298", APP_SECRET, VERIFY_TOKEN, AUTH_TOKEN, KNOWN_BY["bsuid"]):
+        assert private not in text, private
 
 
 def test_figures_count_what_came(inbox: Site) -> None:
