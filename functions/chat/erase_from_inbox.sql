@@ -3,7 +3,8 @@
 --
 -- Takes    p_user_id: renamed, their messages withdrawn. The caller holds the user's row and their conversations'.
 -- Writes   deliveries, contact_identities, canonical_key, webhooks (emptied: their digests still tell a repetition),
---          parked_events, users (contacts merged into this one), the words of system messages, the thread's title.
+--          parked_events, users (contacts merged into this one), the words of system messages, the thread's title,
+--          what its changes say of both; the outbox: events on their way say what is there now.
 -- Cost     reads all payloads that are kept, for a contact.
 create or replace function chat.erase_from_inbox(p_user_id uuid) returns void
 language plpgsql volatile
@@ -55,6 +56,23 @@ begin
        set content = 'The contact changed', metadata = jsonb_build_object('event', m.metadata -> 'event')
      where m.conversation_id = v_id and m.source = 'system';
     update chat.conversations c set title = null where c.conversation_id = v_id;
+    update chat.changes ch
+       set data = ch.data - '{identity,title,metadata}'::text[]
+     where ch.conversation_id = v_id and ch.kind = 'conversation_updated';
+    -- Whoever shows a conversation that was merged away is told to look again: that says it all.
+    delete from chat.outbox o
+     using chat.redirects r
+     where r.new_id = v_id and r.kind = 'conversation' and o.conversation_id = r.old_id
+       and o.event::jsonb ->> 'type' <> 'reset';
+    update chat.outbox o
+       set event = jsonb_set(o.event::jsonb, '{conversation}', chat.conversation_json(c))::text
+      from chat.conversations c
+     where o.conversation_id = v_id and c.conversation_id = v_id and o.event::jsonb ? 'conversation';
+    update chat.outbox o
+       set event = jsonb_set(o.event::jsonb, '{message}', chat.message_json(m, null))::text
+      from chat.messages m
+     where o.conversation_id = v_id and m.conversation_id = v_id and m.source = 'system'
+       and m.id = (o.event::jsonb #>> '{message,id}')::uuid;
 end
 $$;
 

@@ -1,13 +1,25 @@
 """api.erase_user_atomic."""
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from tests.rpc.behind import events, rows
 from tests.rpc.calls import NOBODY
 from tests.rpc.conftest import World, new_help_request
-from tests.support import Connection, Json, new_group, new_user, refuse, send, succeed, violations
+from tests.support import (
+    Connection,
+    Json,
+    new_group,
+    new_user,
+    receive,
+    refuse,
+    send,
+    succeed,
+    violations,
+)
 
 NAME = "Quixote"
+NUMBER = "+34911234567"
 
 
 @pytest.fixture
@@ -192,6 +204,111 @@ def test_again_changes_nothing(db: Connection, quixote: str, actor: Json) -> Non
     succeed(db, "erase_user_atomic", **arguments)
     again = {"success": True, "user_id": quixote, "affected_count": 0, "duplicate": True}
     assert succeed(db, "erase_user_atomic", **arguments) == again
+
+
+@pytest.fixture
+def caller(db: Connection, world: World) -> str:
+    """Somebody who wrote to the desk and has left traces wherever a contact can."""
+    name = {"display_name": NAME}
+    first = receive(db, world.channel, f"I am {NAME}", contact=NUMBER, **name)
+    contact, thread = first["contact"]["id"], first["conversation_id"]
+    second = receive(db, world.channel, f"{NAME} again", contact={"bsuid": f"{NAME}.2"}, **name)
+    by_ann = {"conversation_id": thread, "actor_id": world.ann}
+    link = {"actor_id": world.ann, "contact_id": contact}
+    succeed(db, "link_contact_atomic", **link, kind="lead", value=f"{NAME}-1")
+    succeed(db, "link_contact_atomic", **link, kind="bsuid", value=f"{NAME}.2")
+    succeed(db, "update_conversation_atomic", **by_ann, title=NAME, metadata={"of": "the desk"})
+    succeed(db, "update_conversation_atomic", **by_ann, title=f"{NAME}'s horse")
+    answer = send(db, second["conversation_id"], world.ann, "dear Sir")
+    rows(
+        db,
+        "update chat.deliveries set error = jsonb_build_object('code', 1, 'title', %s::text)"
+        " where message_id = %s",
+        f"{NUMBER} is busy",
+        answer["id"],
+    )
+    about = {
+        "address": world.channel["address"],
+        "at": "2027-01-01T00:00:00Z",
+        "contact": {"phone": NUMBER},
+        "name": NAME,
+    }
+    found = [
+        {**about, "kind": "message", "id": "q1", "type": "text", "content": NAME, "metadata": {}},
+        {**about, "kind": "edit", "id": "q2", "target": "q1", "by": "contact", "type": "text"}
+        | {"content": f"I, {NAME}", "metadata": {"from": NUMBER}},
+        {**about, "kind": "reaction", "id": "q3", "target": "q1", "emoji": "x", "by": "contact"},
+        {**about, "kind": "revoke", "id": "q4", "target": "never came", "by": "contact"},
+        {**about, "kind": "system", "id": "q5", "event": "contact_identity_changed"}
+        | {"content": f"{NAME} ({NUMBER}) is somebody else", "new": {"bsuid": f"{NAME}.3"}},
+    ]
+    succeed(
+        db,
+        "receive_webhooks_atomic",
+        webhooks=Jsonb(
+            [{"provider": "whatsapp", "payload": f"{NAME} {NUMBER[1:]}", "events": found}]
+        ),
+    )
+    return str(contact)
+
+
+def test_nothing_of_a_contact_is_left(db: Connection, caller: str) -> None:
+    assert len(traces(db, NAME)) > 8
+    assert len(traces(db, NUMBER[1:])) > 4
+    succeed(db, "erase_user_atomic", user_id=caller)
+    assert traces(db, NAME) == []
+    assert traces(db, NUMBER[1:]) == []
+
+
+def test_what_the_desk_said_to_a_contact_stays(db: Connection, world: World, caller: str) -> None:
+    page = succeed(db, "list_threads", actor_id=world.ann, query=NUMBER)["threads"]
+    thread = page[0]["conversation_id"]
+    succeed(db, "erase_user_atomic", user_id=caller)
+    messages = succeed(db, "list_thread_messages", thread=thread, actor_id=world.ann)["messages"]
+    assert [one["content"] for one in messages if one["source"] == "person"] == ["dear Sir"]
+    answer = next(one for one in messages if one["source"] == "person")
+    assert answer["delivery"]["status"] == "failed"
+    assert answer["delivery"]["error"] == {"code": "erased"}
+    after = succeed(db, "get_thread", thread=thread, actor_id=world.ann)["thread"]
+    assert after["contact"] == {"id": caller, "display_name": "Erased user", "identities": []}
+    assert after["unread_count"] == 0
+    found = succeed(db, "list_threads", actor_id=world.ann, query=NUMBER)["threads"]
+    assert found == []
+
+
+def test_a_contact_is_erased_by_an_old_id_too(db: Connection, world: World, caller: str) -> None:
+    old = rows(
+        db,
+        "select old_id::text from chat.redirects where kind = 'contact' and new_id = %s",
+        caller,
+    )[0][0]
+    assert succeed(db, "erase_user_atomic", user_id=old)["user_id"] == caller
+    assert traces(db, NAME) == []
+
+
+def test_an_erased_contact_who_writes_again_is_somebody_new(
+    db: Connection, world: World, caller: str
+) -> None:
+    succeed(db, "erase_user_atomic", user_id=caller)
+    received = receive(db, world.channel, "hello", contact=NUMBER)
+    assert received["contact"]["id"] != caller
+    thread = received["conversation_id"]
+    assert succeed(db, "get_thread", thread=thread, actor_id=world.ann)["thread"]["last_seq"] == 1
+
+
+def test_an_erased_agents_answers_do_not_go_out(db: Connection, world: World) -> None:
+    send(db, world.thread, world.bob, "yes")
+    succeed(db, "set_desk_atomic", tenant_id=world.tenant_id, agent_ids=[world.ann, world.bob])
+    succeed(db, "erase_user_atomic", user_id=world.bob)
+    messages = succeed(db, "list_thread_messages", thread=world.thread, actor_id=world.ann)[
+        "messages"
+    ]
+    assert [(one["content"], one.get("delivery", {}).get("status")) for one in messages] == [
+        ("20 % off", "queued"),
+        ("are you open?", None),
+        (None, "failed"),
+    ]
+    assert rows(db, "select 1 from chat.desk_agents where user_id = %s", world.bob) == []
 
 
 def test_users_erase_themselves_only(db: Connection, world: World) -> None:
