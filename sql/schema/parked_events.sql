@@ -8,6 +8,7 @@ create table chat.parked_events (
     constraint parked_events_pkey primary key (channel_id, provider_message_id, digest),
     constraint parked_events_channel_fkey foreign key (channel_id) references chat.channels (channel_id)
 );
+create index parked_events_parked_idx on chat.parked_events (parked_at);
 
 comment on table chat.parked_events is 'Statuses, reactions and revocations of a message that has not come yet; applied when it comes.';
 comment on column chat.parked_events.channel_id is 'The channel.';

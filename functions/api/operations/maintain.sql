@@ -1,6 +1,7 @@
 -- api.maintain: the regular upkeep; call it every minute or so, from anywhere, any number at once.
 --
--- Returns  listeners_removed, outbox_trimmed, outbox_left; skipped: true when another call is at it.
+-- Returns  listeners_removed, outbox_trimmed, outbox_left, webhooks_trimmed, parked_trimmed; skipped: true when
+--          another call is at it.
 -- Writes   forgets listeners whose backend is gone or that have not fetched for chat.limits.outbox_retention (they
 --          are told so, and resume from the log); deletes the events that all others have confirmed.
 -- Why      Trimming needs no clock: what a listener has not confirmed stays, however long its transaction was
@@ -15,6 +16,8 @@ declare
     v_refusal   jsonb := chat.service_refusal();
     v_trimmed   bigint;
     v_listeners bigint;
+    v_webhooks  bigint;
+    v_parked    bigint;
 begin
     if v_refusal is not null then
         return v_refusal;
@@ -38,9 +41,27 @@ begin
                for update skip locked) seen
      where o.xid = seen.xid and o.position = seen.position;
     get diagnostics v_trimmed = row_count;
+
+    delete from chat.webhooks w
+     where w.digest in (select x.digest from chat.webhooks x
+                         where x.received_at < clock_timestamp() - (select l.webhook_retention from chat.limits l)
+                         order by x.received_at
+                         limit 10000
+                           for update skip locked);
+    get diagnostics v_webhooks = row_count;
+    delete from chat.parked_events p
+     where (p.channel_id, p.provider_message_id, p.digest) in (
+               select x.channel_id, x.provider_message_id, x.digest from chat.parked_events x
+                where x.parked_at < clock_timestamp() - (select l.webhook_retention from chat.limits l)
+                order by x.parked_at
+                limit 10000
+                  for update skip locked);
+    get diagnostics v_parked = row_count;
     return chat.ok(jsonb_build_object('listeners_removed', v_listeners, 'outbox_trimmed', v_trimmed,
-                                      'outbox_left', (select count(*) from chat.outbox)));
+                                      'outbox_left', (select count(*) from chat.outbox),
+                                      'webhooks_trimmed', v_webhooks, 'parked_trimmed', v_parked));
 end
 $$;
 
-comment on function api.maintain is 'The regular upkeep: forgets listeners that are gone, trims the outbox.';
+comment on function api.maintain is
+    'The regular upkeep: forgets listeners that are gone, trims the outbox and what providers sent.';

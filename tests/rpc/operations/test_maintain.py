@@ -13,7 +13,14 @@ SEEN_NOTHING = "1:1:"
 def maintain(db: Connection) -> Json:
     """Maintain; whoever does it meanwhile lets us go on."""
     result = succeed(db, "maintain")
-    assert set(result) == {"success", "listeners_removed", "outbox_trimmed", "outbox_left"}
+    assert set(result) == {
+        "success",
+        "listeners_removed",
+        "outbox_trimmed",
+        "outbox_left",
+        "webhooks_trimmed",
+        "parked_trimmed",
+    }
     return result
 
 
@@ -116,3 +123,29 @@ def test_listeners_that_have_not_looked_for_the_retention_are_forgotten(
 def test_it_may_be_called_any_number_of_times(db: Connection) -> None:
     for _ in range(3):
         succeed(db, "maintain")
+
+
+def test_what_providers_sent_is_kept_for_as_long_as_the_limits_say(
+    db: Connection, world: World
+) -> None:
+    for name, age in (("old", "31 days"), ("young", "29 days")):
+        rows(
+            db,
+            "insert into chat.webhooks (digest, provider, payload, received_at)"
+            " values (%s, 'whatsapp', '{}', now() - %s::interval)",
+            name.encode(),
+            age,
+        )
+        rows(
+            db,
+            "insert into chat.parked_events"
+            " (channel_id, provider_message_id, digest, event, parked_at)"
+            " values (%s, %s, '', '{}', now() - %s::interval)",
+            world.channel["channel_id"],
+            name,
+            age,
+        )
+    result = maintain(db)
+    assert (result["webhooks_trimmed"], result["parked_trimmed"]) == (1, 1)
+    assert rows(db, "select digest from chat.webhooks") == [(b"young",)]
+    assert rows(db, "select provider_message_id from chat.parked_events") == [("young",)]
