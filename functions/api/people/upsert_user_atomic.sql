@@ -1,6 +1,6 @@
 -- api.upsert_user_atomic: make a user or bring them up to date. For services that sync a directory.
 --
--- Takes    p_user_id: null: found by (p_tenant_id, p_external_id), else made; p_display_name: needed for a new
+-- Takes    p_user_id: also a contact who was merged; null: found by (p_tenant_id, p_external_id), else made; p_display_name: needed for a new
 --          user; p_kind: person | bot | contact; p_external_id, p_email; p_tenant_id: the user's tenant, made
 --          if new; null: the default one. Null leaves a field of an existing user as it is.
 -- Returns  user_id, user, created.
@@ -57,6 +57,9 @@ begin
     end if;
     if v_user.tenant_id <> coalesce(p_tenant_id, v_user.tenant_id) or v_user.erased_at is not null then
         return chat.fail('not_found', 'there is no such user');
+    end if;
+    if (v_user.kind = 'contact') <> (p_kind = 'contact') then
+        return chat.invalid('kind', 'cannot change from or to contact');
     end if;
     perform from chat.users u
       where u.tenant_id = coalesce(v_user.tenant_id, v_tenant_id) and u.external_id = p_external_id

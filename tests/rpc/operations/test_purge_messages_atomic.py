@@ -5,7 +5,16 @@ import pytest
 from tests.rpc.behind import rows, value
 from tests.rpc.calls import NOBODY
 from tests.rpc.conftest import World
-from tests.support import Connection, Json, new_group, refuse, send, succeed, violations
+from tests.support import (
+    Connection,
+    Json,
+    new_group,
+    receive,
+    refuse,
+    send,
+    succeed,
+    violations,
+)
 
 THEN = "2021-01-01"
 
@@ -135,3 +144,18 @@ def test_only_where_it_is_asked(db: Connection, world: World, old: str) -> None:
 def test_a_time_must_be_given(db: Connection) -> None:
     result = refuse(db, "validation_error", "purge_messages_atomic", before=None)
     assert result["details"] == {"field": "before"}
+
+
+def test_what_is_purged_of_an_inbox_is_known_when_it_is_repeated(
+    db: Connection, world: World
+) -> None:
+    first = receive(db, world.channel, "of old", provider_message_id="wamid.old")
+    for table in ("messages", "changes", "conversations"):
+        rows(db, f"update chat.{table} set created_at = created_at - interval '6 years'")
+    receive(db, world.channel, "new")
+    succeed(db, "purge_messages_atomic", before=THEN, conversation_id=world.thread)
+    again = receive(db, world.channel, "of old", provider_message_id="wamid.old")
+    assert (again["duplicate"], again["conversation_id"]) == (True, first["conversation_id"])
+    thread = succeed(db, "get_thread", thread=world.thread, actor_id=world.ann)["thread"]
+    assert (thread["unread_count"], thread["last_seq"], thread["read_seq"]) == (1, 4, 3)
+    assert rows(db, "select 1 from chat.deliveries") == []

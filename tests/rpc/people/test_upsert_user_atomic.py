@@ -155,3 +155,14 @@ def test_a_new_name_shows_on_old_messages(db: Connection, world: World) -> None:
     succeed(db, "upsert_user_atomic", user_id=world.ann, display_name="Annabel")
     listed = succeed(db, "list_messages", conversation_id=world.group, actor_id=world.bob)
     assert listed["messages"][0]["sender_name"] == "Annabel"
+
+
+@pytest.mark.parametrize(("who", "kind"), [("contact", "person"), ("ann", "contact")])
+def test_nobody_becomes_a_contact_or_stops_being_one(
+    db: Connection, world: World, who: str, kind: str
+) -> None:
+    user_id = getattr(world, who)
+    result = refuse(db, "validation_error", "upsert_user_atomic", user_id=user_id, kind=kind)
+    assert result["details"] == {"field": "kind"}
+    succeed(db, "upsert_user_atomic", user_id=world.ann, kind="bot")
+    succeed(db, "upsert_user_atomic", user_id=world.contact, kind="contact", display_name="Cora")
