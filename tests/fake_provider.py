@@ -16,7 +16,7 @@ import socket
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -71,7 +71,7 @@ class FakeProvider:
     def __init__(self) -> None:
         self.taken: list[Taken] = []
         self.requests: list[Request] = []
-        self.otherwise: Way | Refusal = "accept"
+        self.choose: Callable[[], Way | Refusal] = lambda: "accept"
         # Where webhooks go; none: nobody is told.
         self.webhooks: str | None = None
         self.tells: Sequence[str] = ("sent", "delivered")
@@ -82,12 +82,13 @@ class FakeProvider:
         self._numbers = itertools.count(1)
         self._hooks: dict[Point, Callable[[], None]] = {}
         self._telling: set[asyncio.Task[None]] = set()
-        self._gone = asyncio.Event()
+        self._client = httpx.AsyncClient(timeout=5, verify=False)
         self._app = Starlette(
             routes=[
                 Route("/v23.0/{address}/messages", _Taking(self, self._whatsapp)),
                 Route("/2010-04-01/Accounts/{sid}/Messages.json", _Taking(self, self._twilio)),
-            ]
+            ],
+            lifespan=self._life,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -122,7 +123,15 @@ class FakeProvider:
 
     def way(self) -> Way | Refusal:
         """Say what becomes of this request."""
-        return self._next.popleft() if self._next else self.otherwise
+        return self._next.popleft() if self._next else self.choose()
+
+    @contextlib.asynccontextmanager
+    async def _life(self, _app: Starlette) -> AsyncIterator[None]:
+        async with self._client:
+            yield
+            for task in self._telling:
+                task.cancel()
+            await asyncio.gather(*self._telling, return_exceptions=True)
 
     async def _whatsapp(self, request: Request) -> Response:
         body = json.loads(await request.body())
@@ -163,15 +172,12 @@ class FakeProvider:
 
     async def _bring(self, path: str, body: bytes, headers: dict[str, str]) -> None:
         """Bring a webhook until it is taken."""
-        async with httpx.AsyncClient(timeout=5) as client:
-            while not self._gone.is_set():
-                with contextlib.suppress(httpx.TransportError):
-                    answer = await client.post(
-                        f"{self.webhooks}{path}", content=body, headers=headers
-                    )
-                    if answer.is_success:
-                        return
-                await asyncio.sleep(RETRIES)
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                url = f"{self.webhooks}{path}"
+                if (await self._client.post(url, content=body, headers=headers)).is_success:
+                    return
+            await asyncio.sleep(RETRIES)
 
     @contextlib.contextmanager
     def serving(self) -> Iterator["FakeProvider"]:
@@ -188,7 +194,6 @@ class FakeProvider:
                 wait_for(lambda: server.started, "the provider to start")
                 yield self
             finally:
-                self._gone.set()
                 server.should_exit = True
                 thread.join()
 

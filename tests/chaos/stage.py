@@ -73,6 +73,8 @@ class Stage:
 class Server:
     """One `parley serve`: a process at one address, however often it is started."""
 
+    program = ("thin_api", "serve")  # a module and its arguments
+
     def __init__(self, dsn: str, folder: Path, name: str, **settings: str) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port: int = free.getsockname()[1]
@@ -94,7 +96,7 @@ class Server:
         """Start it and wait until it is ready."""
         with self._log.path.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "thin_api", "serve"],
+                [sys.executable, "-m", *self.program],
                 env=self._environment,
                 stdout=log,
                 stderr=log,
@@ -113,6 +115,10 @@ class Server:
         assert self._process
         self._process.kill()
         self._process.wait()
+
+    def has_died(self) -> bool:
+        """Tell whether its process has ended by itself."""
+        return self._process is not None and self._process.poll() is not None
 
     def freeze(self) -> None:
         """Stop it in the middle of whatever it does."""
