@@ -30,13 +30,14 @@ class Socket:
         for frame in frames:
             await self._connection.send(json.dumps(frame))
 
-    async def ready(self, *conversations: Json) -> None:
+    async def ready(self, *conversations: Json, desk_id: str | None = None) -> None:
         """Say that the client is welcome."""
         listed = [
             {"joined_seq": 0, "delivered_seq": 0, "read_seq": 0, "unread_count": 0, **one}
             for one in conversations
         ]
-        await self.send({"type": "ready", "user_id": ME, "conversations": listed})
+        told = {"type": "ready", "user_id": ME, "desk_id": desk_id, "conversations": listed}
+        await self.send(told)
 
     async def receive(self) -> Json:
         """Return the client's next frame."""

@@ -30,6 +30,7 @@ def log(server: FakeServer) -> Log:
     return log
 
 
+DESK = "00000000-0000-4000-8000-00000000de5c"
 TYPING = {"type": "typing", "conversation_id": HERE, "user_id": OTHER}
 
 
@@ -334,6 +335,92 @@ async def test_cursors_that_do_not_fit_into_a_hello_are_read_from_the_log(
     async with server.client(cursors=many | {HERE: 3}) as client:
         assert seqs(await take(client, 2)) == [4, 5]
     assert server.hellos[0]["cursors"] == many
+
+
+def at_desk(*frames: Json, ends: int | None = None, desk_id: str | None = DESK) -> Session:
+    """Greet an agent, send frames, and stay or close with a code."""
+
+    async def serve(socket: Socket) -> None:
+        await socket.ready(desk_id=desk_id)
+        await socket.send(*frames)
+        await (socket.stay() if ends is None else socket.close(ends))
+
+    return serve
+
+
+async def test_conversations_of_the_inbox_are_followed_across_connections(
+    server: FakeServer, log: Log
+) -> None:
+    server.sessions = [at_desk(log.live(4), ends=1012), at_desk(log.live(5))]
+    async with server.client() as client:
+        assert seqs(await take(client, 2)) == [4, 5]
+        assert client.store.desk_id == DESK
+    assert server.hellos[1]["cursors"] == {HERE: 4}
+    assert server.requests == []
+
+
+async def test_who_is_at_the_desk_no_more_leaves_its_conversations(
+    server: FakeServer, log: Log
+) -> None:
+    gone = {"type": "desk_changed", "desk_id": None}
+    server.sessions = [at_desk(log.live(5), gone), at_desk(desk_id=None)]
+    async with server.client() as client:
+        assert (await take(client, 2))[1] == gone
+        assert client.store.conversation(HERE).left
+        assert client.store.desk_id is None
+
+
+async def test_who_came_back_to_no_desk_leaves_its_conversations(
+    server: FakeServer, log: Log
+) -> None:
+    pong = {"type": "typing", "conversation_id": THERE, "user_id": OTHER}
+    server.sessions = [at_desk(log.live(5), ends=1012), at_desk(pong, desk_id=None)]
+    async with server.client() as client:
+        await take(client, 2)
+        assert client.store.conversation(HERE).left
+
+
+async def test_when_the_server_lost_sight_the_inbox_is_looked_at(
+    server: FakeServer, log: Log
+) -> None:
+    blind = {"type": "reset", "desk_id": DESK}
+    server.sessions = [at_desk(log.live(2), blind)]
+    async with server.client() as client:
+        frames = await take(client, 5)
+        assert frames[1] == blind
+        assert seqs([frames[0], *frames[2:]]) == [2, 3, 4, 5]
+
+
+async def test_what_the_inbox_has_that_no_hello_holds_is_read_from_the_log(
+    server: FakeServer, log: Log
+) -> None:
+    for number in range(2 * PAGE):
+        log.send(f"more {number}")
+    many = {f"{n:08}": 0 for n in range(MOST_CURSORS)}
+    server.sessions = [at_desk()]
+    async with server.client(cursors=many | {HERE: 3}) as client:
+        assert seqs(await take(client, 2 * PAGE + 2)) == list(range(4, 2 * PAGE + 6))
+
+
+async def test_a_merged_conversation_is_gone_on_with_as_the_survivor(
+    server: FakeServer, log: Log
+) -> None:
+    other = Log(THERE)
+    other.send("old")
+    merged = {
+        "type": "reset",
+        "conversation_id": THERE,
+        "last_seq": 4,
+        "merged_into": HERE,
+    }
+    server.sessions = [at_desk(other.live(1), merged, log.live(5))]
+    async with server.client() as client:
+        one, told, reset, five = await take(client, 4)
+        assert (one["conversation_id"], told) == (THERE, merged)
+        assert reset == {"type": "reset", "conversation_id": HERE, "last_seq": 4}
+        assert five["seq"] == 5
+        assert THERE not in client.store.conversations
+        assert contents(client) == [f"message {n}" for n in (1, 2, 3, 4, 5)]
 
 
 async def test_a_conversation_we_lost_is_left(server: FakeServer, log: Log) -> None:

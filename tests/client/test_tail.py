@@ -47,6 +47,10 @@ def test_a_message_is_one_line_of_time_place_number_kind_sender_and_words() -> N
         ),
         (about("reset", last_seq=9), "- reset - too much to tell: the log is at 9"),
         (
+            about("delivery", message_id=OTHER, status="read"),
+            f"- delivery - read: message {OTHER}",
+        ),
+        (
             about("error", error="not_a_member", message="you are not"),
             "- error - not_a_member: you are not",
         ),

@@ -541,6 +541,83 @@ test("a new conversation appears whole: nothing has to be loaded", () => {
   assert.deepEqual(store.getSnapshot().conversations.map(({ id }) => id), ["c2", "c1"]);
 });
 
+/** A thread of the inbox, which no `ready` lists, as far as its latest page. */
+function threadOf(log) {
+  const store = new Store();
+  store.applyReady({ type: "ready", user_id: ME, desk_id: "t1", conversations: [] });
+  store.applyFrame(log.frame(log.lastSeq));
+  store.applyConversations([{ ...log.conversation(), kind: "inbox", unread_count: 0 }]);
+  store.applyMessages(log.id, log.listMessages());
+  return store;
+}
+
+test("a thread of the inbox is known from its first frame, and its cursor is told", () => {
+  const log = new Log();
+  for (let n = 0; n < 5; n += 1) log.message({ source: "contact" });
+  const store = threadOf(log);
+  assert.equal(store.getSnapshot().deskId, "t1");
+  assert.deepEqual(store.cursors(), { c1: 5 });
+  store.applyReady({ type: "ready", user_id: ME, desk_id: "t1", conversations: [] }, store.cursors());
+  assert.deepEqual([store.conversation("c1").hasLeft, store.needs("c1")], [false, null]);
+});
+
+test("in an inbox only what the contact says is unread, until anybody at the desk has read it", () => {
+  const log = new Log();
+  log.message({ source: "contact" });
+  const store = threadOf(log);
+  store.applyFrame({ type: "receipt", conversation_id: "c1", user_id: "ada", delivered_seq: 1, read_seq: 1 });
+  for (const source of ["contact", "bot", "automation", "person", "contact"]) {
+    log.message({ source });
+    store.applyFrame(log.frame(log.lastSeq));
+  }
+  assert.equal(store.conversation("c1").unreadCount, 2);
+  store.applyFrame({ type: "receipt", conversation_id: "c1", user_id: "bo", delivered_seq: 2, read_seq: 2 });
+  assert.equal(store.conversation("c1").unreadCount, 1);
+});
+
+test("a reset of the whole inbox asks for every thread again, and for nothing else", () => {
+  const log = new Log();
+  for (let n = 0; n < 3; n += 1) log.message({ source: "contact" });
+  const store = threadOf(log);
+  const group = new Log("c2");
+  group.message();
+  store.applyReady({ ...group.ready(), desk_id: "t1" });
+  log.message({ source: "contact" });
+  store.applyFrame({ type: "reset", desk_id: "t1" });
+  assert.deepEqual([store.needs("c1"), store.needs("c2")], ["messages", null]);
+  fill(store, log);
+  assert.deepEqual(contents(store).at(-1), "message 4");
+});
+
+test("who is of no desk any more has left its threads, until they are back", () => {
+  const log = new Log();
+  log.message({ source: "contact" });
+  const store = threadOf(log);
+  for (const deskId of [null, "t1"]) {
+    store.applyFrame({ type: "desk_changed", desk_id: deskId });
+    assert.equal(store.getSnapshot().deskId, deskId);
+    assert.equal(store.conversation("c1").hasLeft, deskId === null);
+  }
+});
+
+test("a conversation that was merged is gone, and what it became is gone on with", () => {
+  const [log, other] = [new Log(), new Log("c2")];
+  for (let n = 0; n < 4; n += 1) log.message({ source: "contact" });
+  other.message({ source: "contact" });
+  const store = threadOf(other);
+  store.applyFrame({ type: "reset", conversation_id: "c2", last_seq: 4, merged_into: "c1" });
+  assert.equal(store.conversation("c2"), undefined);
+  assert.equal(store.cursor("c1"), 4);
+  fill(store, log);
+  loadAll(store, log);
+  assert.deepEqual(store.conversation("c1").messages, shown(log));
+  log.message({ source: "contact" });
+  store.applyFrame(log.frame(5));
+  assert.equal(store.needs("c1"), null);
+  store.applyFrame({ type: "reset", conversation_id: "c2", last_seq: 4, merged_into: "c1" });
+  assert.equal(store.cursor("c1"), 5);
+});
+
 test("snapshots stay the same until something changes, and cannot be changed", () => {
   const log = new Log();
   log.message();

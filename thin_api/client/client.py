@@ -268,6 +268,9 @@ class Client:
             for key, seq in last.items()
             if key not in cursors and self.store.conversation(key).cursor != seq
         }
+        for key, seq in self.store.inbox_cursors().items():
+            if key not in cursors:
+                self._missing[key] = seq
         self.connected.set()
         self._report("connected")
 
@@ -291,7 +294,11 @@ class Client:
         if frame["type"] == "pong":
             return
         if "conversation_id" not in frame:
+            self._take_desk(frame)
             self._freed.append(frame)
+            return
+        if "merged_into" in frame:
+            self._merge(frame)
             return
         conversation = self.store.conversation(frame["conversation_id"])
         if frame["type"] == "reset":
@@ -304,6 +311,27 @@ class Client:
             if "seq" in frame:  # the first of a conversation that is new to us begins its log
                 conversation.begin(max(frame["seq"] - 1, 0))
             self._hand_out(conversation, self.store.apply(frame))
+
+    def _take_desk(self, frame: Frame) -> None:
+        """Take in what concerns the inbox as a whole."""
+        inbox = self.store.inbox_cursors()
+        if frame["type"] == "reset":  # the server does not know which of them we hold, nor how far
+            self._missing = inbox | self._missing
+        elif frame["type"] == "desk_changed":
+            self.store.desk_id = frame["desk_id"]
+            for key in inbox if frame["desk_id"] is None else ():
+                self._leave(self.store.conversation(key))
+
+    def _merge(self, frame: Frame) -> None:
+        """Go on with the conversation that another one has become part of."""
+        self._missing.pop(frame["conversation_id"], None)
+        self._refreshes.pop(frame["conversation_id"], None)
+        self.store.forget(frame["conversation_id"])
+        self._freed.append(frame)
+        survivor = self.store.conversation(frame["merged_into"])
+        if (survivor.cursor or 0) < frame["last_seq"]:
+            told = {"type": "reset", "conversation_id": survivor.conversation_id}
+            self._reset(survivor, {**told, "last_seq": frame["last_seq"]})
 
     def _hand_out(self, conversation: Conversation, frames: Iterable[Frame]) -> None:
         self._freed.extend(frames)
@@ -339,6 +367,8 @@ class Client:
             self._reset(conversation, {**told, "last_seq": page["last_seq"]})
             return
         freed = self.store.apply_changes(conversation_id, page, after)
+        if page["has_more"]:
+            last_seq = self._missing[conversation_id] = max(last_seq, page["last_seq"])
         if (conversation.cursor or 0) >= last_seq:
             del self._missing[conversation_id]
         elif conversation.cursor == after:  # what answered is behind what told us of more

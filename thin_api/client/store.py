@@ -198,7 +198,9 @@ class Store:
 
     def __init__(self, cursors: Mapping[str, int] | None = None) -> None:
         self.user_id: str | None = None
+        self.desk_id: str | None = None  # the tenant whose inbox we answer, if any
         self.conversations: dict[str, Conversation] = {}
+        self._listed: set[str] = set()  # by the server, as ours: not those of the inbox
         for conversation_id, seq in (cursors or {}).items():
             self.conversation(conversation_id).begin(seq)
 
@@ -222,9 +224,11 @@ class Store:
         """Take in what the server says at the beginning of a connection; the frames that frees.
 
         On the first, a conversation without a cursor begins after `since` (none: now); on a later
-        one it is new to us, and begins where we joined it.
+        one it is new to us, and begins where we joined it. Those of an inbox are not listed: which
+        of them are not ours any more, the server says to their cursors.
         """
         first, self.user_id = self.user_id is None, frame["user_id"]
+        self.desk_id = frame.get("desk_id")
         listed = {one["conversation_id"]: one for one in frame["conversations"]}
         for conversation_id, told in listed.items():
             joined = max(told["joined_seq"] - 1, 0)
@@ -236,9 +240,18 @@ class Store:
         for conversation_id, conversation in self.conversations.items():
             if conversation_id in listed:
                 conversation.left = False
-            else:
+            elif self.desk_id is None or conversation_id in self._listed:
                 freed += conversation.leave()
+        self._listed.update(listed)
         return freed
+
+    def inbox_cursors(self) -> dict[str, int]:
+        """How far the log of each conversation of the inbox was seen."""
+        return {key: seq for key, seq in self.cursors().items() if key not in self._listed}
+
+    def forget(self, conversation_id: str) -> None:
+        """Forget a conversation that is part of another one now."""
+        self.conversations.pop(conversation_id, None)
 
     def apply(self, frame: Frame) -> list[Frame]:
         """Take in a live frame; the frames whose turn it is, to be shown in this order."""

@@ -91,7 +91,9 @@ async def _tail(args: argparse.Namespace, settings: Settings) -> None:
 
     def report(what: str) -> None:
         _say(what)
-        if client.connected.is_set() and wanted and wanted not in client.store.cursors():
+        known = client.store.cursors().keys()
+        is_ours = not wanted or wanted in known or client.store.desk_id is not None
+        if client.connected.is_set() and not is_ours:
             raise ClientError(f"this user is no member of the conversation {wanted}")
 
     begin: dict[str, Any] = {"since": args.since}
@@ -141,7 +143,13 @@ def _words(frame: Frame) -> str:
         case "receipt":
             words = f"delivered {frame['delivered_seq']}, read {frame['read_seq']}"
         case "reset":
-            words = f"too much to tell: the log is at {frame['last_seq']}"
+            words = "too much to tell"
+            if "last_seq" in frame:
+                words += f": the log is at {frame['last_seq']}"
+        case "delivery":
+            words = f"{frame['status']}: message {frame['message_id']}"
+        case "desk_changed":
+            words = "now of the desk" if frame["desk_id"] else "of no desk any more"
         case "error":
             words = f"{frame['error']}: {frame.get('message')}"
         case _:

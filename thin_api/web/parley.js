@@ -40,6 +40,7 @@ const MESSAGE_FRAMES = new Set([
   "member_added", "member_removed", "role_changed",
 ]);
 const MEMBER_FRAMES = new Set(["member_added", "member_removed", "role_changed"]);
+const DESK_FRAMES = new Set(["reset", "desk_changed"]); // those of no conversation
 const CONVERSATION_FRAMES = new Set([
   "conversation_created", "conversation_updated", "conversation_closed", "conversation_reopened",
 ]);
@@ -318,9 +319,10 @@ class Conversation {
   /** @param {Frame} receipt */
   takeReceipt({ user_id, delivered_seq, read_seq }) {
     this.mark(user_id, { delivered_seq, read_seq });
+    if (this.isInbox) this.mark(this.store.userId, { delivered_seq, read_seq });
     // Read up to somewhere in what is not loaded: only the server can count the rest.
     const isCountable = this.canCount || this.counted?.read === read_seq;
-    this.wantsInfo ||= user_id === this.store.userId && !isCountable;
+    this.wantsInfo ||= (this.isInbox || user_id === this.store.userId) && !isCountable;
   }
 
   /** @param {Frame} frame */
@@ -367,6 +369,11 @@ class Conversation {
     return this.wantsInfo ? "conversation" : null;
   }
 
+  /** Whether it is with a contact: then it is the desk that has read, and only the contact's messages count. */
+  get isInbox() {
+    return this.info?.kind === "inbox";
+  }
+
   /** Whether all that may be unread is held. */
   get canCount() {
     return this.from !== null && this.marksOf(this.store.userId).read_seq >= this.from - 1;
@@ -375,8 +382,9 @@ class Conversation {
   get unreadCount() {
     const { userId } = this.store;
     const read = this.marksOf(userId).read_seq;
-    const others = this.order.filter(({ message }) =>
-      message.seq > read && message.source !== "system" && message.sender_id !== userId);
+    const others = this.order.filter(({ message }) => message.seq > read
+      && (this.isInbox ? message.source === "contact"
+        : message.source !== "system" && message.sender_id !== userId));
     const { unread, asOf } = this.canCount || !this.counted ? { unread: 0, asOf: 0 } : this.counted;
     const added = others.filter(({ message }) => message.seq > asOf && !message.deleted_at);
     const deleted = others.filter(({ message, deletedBy }) => message.seq <= asOf && deletedBy > asOf);
@@ -421,13 +429,15 @@ export class Store {
   /** @type {Map<string, Conversation>} */
   #conversations = new Map();
   #listeners = new Listeners();
-  /** @type {Readonly<{userId: string | null, conversations: readonly ConversationView[]}> | null} */
+  /** @type {Readonly<{userId: string | null, deskId: string | null, conversations: readonly ConversationView[]}> | null} */
   #snapshot = null;
   #isWorking = false;
 
   /** @param {{userId?: string | null}} [options] who is looking, if that is known before connecting */
   constructor({ userId = null } = {}) {
     this.userId = userId;
+    /** @type {string | null} the tenant whose inbox this user answers, if any */
+    this.deskId = null;
   }
 
   /** @param {() => void} listener @returns {() => void} ends it */
@@ -437,6 +447,7 @@ export class Store {
   getSnapshot = () => {
     this.#snapshot ??= Object.freeze({
       userId: this.userId,
+      deskId: this.deskId,
       conversations: Object.freeze(
         [...this.#conversations.keys()].map((id) => this.conversation(id))
           .sort((a, b) => b.activeAt - a.activeAt),
@@ -476,6 +487,7 @@ export class Store {
    */
   applyReady(ready, cursors = {}) {
     this.userId = ready.user_id;
+    this.deskId = ready.desk_id ?? null;
     this.#together(() => ready.conversations.forEach((/** @type {any} */ told) =>
       this.#change(told.conversation_id, (one) => {
         one.hasLeft = false;
@@ -489,7 +501,28 @@ export class Store {
 
   /** Take any other frame. Of an unknown type only its number counts. @param {Frame} frame @param {number} [now] */
   applyFrame(frame, now = Date.now()) {
-    if (frame.conversation_id) this.#change(frame.conversation_id, (one) => one.take(frame, frame.seq, now));
+    if (frame.merged_into) this.#merge(frame);
+    else if (!frame.conversation_id && DESK_FRAMES.has(frame.type)) this.#takeDesk(frame);
+    else if (frame.conversation_id) this.#change(frame.conversation_id, (one) => one.take(frame, frame.seq, now));
+  }
+
+  /** A conversation is part of another one now, which is gone on with. @param {Frame} frame */
+  #merge({ type, conversation_id, last_seq, merged_into }) {
+    this.#conversations.delete(conversation_id);
+    this.#change(merged_into, (one) => {
+      if ((one.log.cursor ?? 0) < last_seq) one.take({ type, last_seq }, 0, 0);
+    });
+  }
+
+  /** What concerns the inbox as a whole. @param {Frame} frame */
+  #takeDesk({ type, desk_id }) {
+    if (type === "desk_changed") this.deskId = desk_id;
+    const inbox = [...this.#conversations.values()].filter(({ isInbox }) => isInbox);
+    this.#together(() => inbox.forEach(({ id }) => this.#change(id, (one) => {
+      if (type === "desk_changed") one.hasLeft = desk_id === null;
+      // The server does not know what we hold of it: all is looked at again.
+      else if (type === "reset" && one.log.cursor !== null) one.reset(one.log.cursor);
+    })));
   }
 
   /** Take an answer of GET .../changes. @param {string} id @param {ChangesPage} page */
@@ -1023,7 +1056,10 @@ export class Client {
     } else if (id) {
       this.store.applyFrame(frame);
       if (type === "typing") this.#typingTimer ??= setTimeout(this.#expireTyping, TYPING_SHOWN_MS);
-      this.#fill(id);
+      this.#fill(frame.merged_into ?? id);
+    } else {
+      this.store.applyFrame(frame);
+      for (const { id: known, needs } of this.store.getSnapshot().conversations) if (needs) this.#fill(known);
     }
   }
 
