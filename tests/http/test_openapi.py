@@ -11,6 +11,12 @@ from thin_api.arguments import CONVERTERS
 from thin_api.routes import OPERATIONS
 from thin_api.sockets import SOCKET_PATH, STREAM_PATH
 
+WEBHOOKS = {
+    ("get", "/webhooks/whatsapp"),
+    ("post", "/webhooks/whatsapp"),
+    ("post", "/webhooks/twilio"),
+}
+
 
 @pytest.fixture(scope="module")
 def api(site: Site) -> Any:
@@ -39,7 +45,7 @@ def test_every_route_and_every_function_is_described(site: Site, api: Any) -> No
     calls = {("post", f"/rpc/{name}") for name, _ in functions}
     calls |= {("get", f"/rpc/{name}") for name, writes in functions if not writes}
     assert {(method, path) for method, path, _ in operations(api)} == (
-        routes | calls | {("get", SOCKET_PATH), ("get", STREAM_PATH)}
+        routes | calls | WEBHOOKS | {("get", SOCKET_PATH), ("get", STREAM_PATH)}
     )
 
 
@@ -70,7 +76,8 @@ def test_everything_is_explained_and_has_its_error_codes(api: Any) -> None:
         if path == SOCKET_PATH:
             assert {"101", "403", "426"} == described["responses"].keys()
             continue
-        assert {"401", "500", "503"} <= described["responses"].keys(), (method, path)
+        refused = "403" if (method, path) in WEBHOOKS else "401"
+        assert {refused, "500", "503"} <= described["responses"].keys(), (method, path)
         assert {"200", "201"} & described["responses"].keys(), (method, path)
     send = api["paths"]["/v1/conversations/{conversation_id}/messages"]["post"]["responses"]
     assert {"idempotency_conflict", "conversation_closed"} <= set(send["409"]["x-codes"])
