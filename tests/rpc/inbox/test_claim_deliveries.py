@@ -21,7 +21,7 @@ from tests.support import Connection, Json, receive, refuse, send, succeed
 
 def test_a_worker_gets_all_it_needs(db: Connection, world: World) -> None:
     claimed = claim_offer(db)
-    assert uuid.UUID(claimed.pop("lease"))
+    assert str(uuid.UUID(claimed["lease"])) == claimed.pop("lease")
     assert claimed == {
         "conversation_id": world.thread,
         "message_id": world.offer["id"],

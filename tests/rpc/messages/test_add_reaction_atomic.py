@@ -103,3 +103,15 @@ def test_a_message_carries_only_so_many(db: Connection, world: World, reaction: 
     succeed(db, "add_reaction_atomic", **reaction)
     result = refuse(db, "too_large", "add_reaction_atomic", **reaction | {"emoji": "x"})
     assert result["details"] == {"field": "reactions", "limit": 1}
+
+
+def test_the_desk_cannot_do_that_to_what_a_contact_sees(db: Connection, world: World) -> None:
+    refuse(
+        db,
+        "unsupported",
+        "add_reaction_atomic",
+        conversation_id=world.thread,
+        actor_id=world.ann,
+        message_id=world.offer["id"],
+        emoji="x",
+    )

@@ -132,3 +132,14 @@ def test_a_deleted_message_is_not_unread(db: Connection, world: World, deletion:
     assert unread() == 2
     succeed(db, "delete_message_atomic", **deletion)
     assert unread() == 1
+
+
+def test_the_desk_cannot_do_that_to_what_a_contact_sees(db: Connection, world: World) -> None:
+    refuse(
+        db,
+        "unsupported",
+        "delete_message_atomic",
+        conversation_id=world.thread,
+        actor_id=world.ann,
+        message_id=world.offer["id"],
+    )

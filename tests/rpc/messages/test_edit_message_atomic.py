@@ -150,3 +150,15 @@ def test_what_is_missing_is_named(
 
 def test_an_edit_is_no_way_around_the_limit(db: Connection, world: World, edit: Json) -> None:
     refuse(db, "too_large", "edit_message_atomic", **edit | {"content": "x" * 16_001})
+
+
+def test_the_desk_cannot_do_that_to_what_a_contact_sees(db: Connection, world: World) -> None:
+    refuse(
+        db,
+        "unsupported",
+        "edit_message_atomic",
+        conversation_id=world.thread,
+        actor_id=world.ann,
+        message_id=world.offer["id"],
+        content="x",
+    )

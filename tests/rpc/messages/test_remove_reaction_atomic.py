@@ -60,3 +60,15 @@ def test_nothing_is_taken_back_in_a_closed_conversation(
 ) -> None:
     succeed(db, "close_conversation_atomic", conversation_id=world.group, actor_id=world.ann)
     refuse(db, "conversation_closed", "remove_reaction_atomic", **reaction)
+
+
+def test_the_desk_cannot_do_that_to_what_a_contact_sees(db: Connection, world: World) -> None:
+    refuse(
+        db,
+        "unsupported",
+        "remove_reaction_atomic",
+        conversation_id=world.thread,
+        actor_id=world.ann,
+        message_id=world.offer["id"],
+        emoji="x",
+    )

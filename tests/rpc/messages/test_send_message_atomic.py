@@ -6,6 +6,7 @@ import pytest
 
 from tests.rpc.behind import (
     MESSAGE_KEYS,
+    acting_as,
     events,
     forget_status,
     published,
@@ -15,7 +16,7 @@ from tests.rpc.behind import (
     value,
 )
 from tests.rpc.conftest import World
-from tests.support import Connection, Json, new_user, refuse, send, succeed
+from tests.support import Connection, Json, new_user, receive, refuse, send, succeed
 
 
 def test_the_message_comes_back_whole(db: Connection, world: World) -> None:
@@ -452,3 +453,159 @@ class TestBlocksInGroups:
     ) -> None:
         send(db, world.group, world.bob, "to all")
         assert self.seen(db, world, world.ann) == [1, 2, 3, 4]
+
+
+class TestToAContact:
+    """In an inbox conversation the desk answers, and what it says goes out."""
+
+    def test_an_answer_waits_to_go_out(self, db: Connection, world: World) -> None:
+        message = send(db, world.thread, world.bob, "we are", client_message_id="k")
+        assert (message["seq"], message["source"], message["sender_name"]) == (3, "person", "Bob")
+        found = rows(
+            db,
+            "select d.status, d.attempts, d.channel_id::text from chat.deliveries d"
+            " where d.message_id = %s",
+            message["id"],
+        )
+        assert found == [("queued", 0, world.channel["channel_id"])]
+
+    def test_whoever_answers_joins_silently(self, db: Connection, world: World) -> None:
+        before = len(events(db, world.thread))
+        send(db, world.thread, world.bob, "one")
+        send(db, world.thread, world.bob, "two")
+        assert [event["type"] for event in events(db, world.thread)[before:]] == [
+            "message_created"
+        ] * 2
+        assert rows(
+            db,
+            "select role, joined_seq, sent_count from chat.members"
+            " where conversation_id = %s and user_id = %s",
+            world.thread,
+            world.bob,
+        ) == [("agent", 0, 0)]
+
+    def test_answers_do_not_count_as_unread(self, db: Connection, world: World) -> None:
+        send(db, world.thread, world.bob, "one")
+        thread = succeed(db, "get_thread", thread=world.thread, actor_id=world.ann)["thread"]
+        assert (thread["unread_count"], thread["last_message"]["content"]) == (1, "one")
+
+    def test_a_repetition_is_a_duplicate(self, db: Connection, world: World) -> None:
+        by_bob = {"conversation_id": world.thread, "actor_id": world.bob, "client_message_id": "k"}
+        first = succeed(db, "send_message_atomic", **by_bob, content="once")
+        again = succeed(db, "send_message_atomic", **by_bob, content="once")
+        assert again == {**first, "duplicate": True}
+        refuse(db, "idempotency_conflict", "send_message_atomic", **by_bob, content="twice")
+        assert value(db, "select count(*) from chat.deliveries") == 2
+
+    def test_only_a_template_is_sent_when_the_window_is_closed(
+        self, db: Connection, world: World
+    ) -> None:
+        rows(db, "update chat.threads set last_inbound_at = '2026-01-01 00:00Z'")
+        by_bob = {"conversation_id": world.thread, "actor_id": world.bob}
+        result = refuse(db, "window_closed", "send_message_atomic", **by_bob, content="late")
+        assert result["details"] == {"closed_at": "2026-01-02T00:00:00+00:00"}
+        succeed(db, "send_message_atomic", **by_bob, type="template")
+        rows(db, "update chat.channels set reply_window = null")
+        succeed(db, "send_message_atomic", **by_bob, content="never too late")
+
+    def test_nobody_writes_first_but_by_a_template(self, db: Connection, world: World) -> None:
+        opened = succeed(
+            db, "open_thread_atomic", actor_id=world.ann, contact={"phone": "+4930123456"}
+        )
+        to_them = {
+            "conversation_id": opened["thread"]["conversation_id"],
+            "actor_id": world.ann,
+        }
+        result = refuse(db, "window_closed", "send_message_atomic", **to_them, content="psst")
+        assert result["details"] == {"closed_at": None}
+        succeed(db, "send_message_atomic", **to_them, type="template")
+
+    def test_nothing_is_said_in_a_closed_conversation(self, db: Connection, world: World) -> None:
+        by_bob = {"conversation_id": world.thread, "actor_id": world.bob}
+        succeed(db, "close_conversation_atomic", **by_bob)
+        refuse(db, "conversation_closed", "send_message_atomic", **by_bob, content="x")
+
+    def test_only_the_desk_answers(self, db: Connection, world: World) -> None:
+        succeed(db, "set_desk_atomic", tenant_id=world.tenant_id, agent_ids=[world.bob])
+        send(db, world.thread, world.bob, "mine")
+        for actor_id, code in [
+            (world.ann, "not_a_member"),  # has answered before
+            (world.dee, "not_a_member"),
+            (world.contact, "not_a_member"),
+            (world.zoe, "not_found"),
+        ]:
+            refuse(
+                db,
+                code,
+                "send_message_atomic",
+                conversation_id=world.thread,
+                actor_id=actor_id,
+                content="x",
+            )
+
+    def test_an_answer_points_into_its_conversation(self, db: Connection, world: World) -> None:
+        answer = send(db, world.thread, world.bob, "x", reply_to_id=world.question["id"])
+        assert answer["reply_to_id"] == world.question["id"]
+        result = refuse(
+            db,
+            "validation_error",
+            "send_message_atomic",
+            conversation_id=world.thread,
+            actor_id=world.bob,
+            content="x",
+            reply_to_id=world.hello["id"],
+        )
+        assert result["details"] == {"field": "reply_to_id"}
+
+    def test_a_merged_conversation_is_found_by_its_old_id(
+        self, db: Connection, world: World
+    ) -> None:
+        other = receive(db, world.channel, "hi", "+4930123456")
+        linked = succeed(
+            db,
+            "link_contact_atomic",
+            actor_id=world.ann,
+            contact_id=other["contact"]["id"],
+            kind="phone",
+            value="+491701234567",
+        )
+        for conversation_id in (world.thread, other["conversation_id"]):
+            message = send(db, conversation_id, world.bob, "hello both")
+            assert message["conversation_id"] == linked["conversation_id"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "source", "token", "code"),
+    [
+        ("person", "person", True, None),
+        ("person", "bot", True, "permission_denied"),
+        ("person", "automation", True, "permission_denied"),
+        ("bot", "automation", True, None),
+        ("bot", "bot", True, None),
+        ("bot", "person", True, "permission_denied"),
+        ("person", "automation", False, None),
+        ("person", "bot", False, None),
+        ("person", "contact", False, "validation_error"),
+        ("person", "system", False, "validation_error"),
+    ],
+)
+@pytest.mark.parametrize("place", ["thread", "group"])
+def test_a_message_comes_from_who_may_say_so(
+    db: Connection, world: World, place: str, kind: str, source: str, token: bool, code: str | None
+) -> None:
+    sender = new_user(db, "Sender", kind=kind, tenant_id=world.tenant_id)
+    succeed(
+        db,
+        "add_members_atomic",
+        conversation_id=world.group,
+        actor_id=world.ann,
+        member_ids=[sender],
+    )
+    given = {"conversation_id": getattr(world, place), "content": "x", "source": source}
+    role, claims = ("parley_user", {"sub": sender}) if token else ("parley_api", None)
+    with acting_as(db, role, claims):
+        if code:
+            refuse(db, code, "send_message_atomic", **given, actor_id=sender)
+            return
+        result = succeed(db, "send_message_atomic", **given, actor_id=sender)
+    assert result["message"]["source"] == source
