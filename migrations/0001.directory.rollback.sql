@@ -6,5 +6,6 @@ drop table chat.blocks cascade;
 drop table chat.users cascade;
 drop table chat.tenants cascade;
 drop table chat.limits cascade;
+drop domain chat.json_object;
 drop schema api cascade;
 drop schema chat cascade;

@@ -8,6 +8,11 @@ set local role parley_owner;
 comment on schema chat is 'Parley: tables and private helpers. Only api functions and operators reach it.';
 comment on schema api is 'Parley: the functions callers use. See api.error_codes for what they may answer.';
 
+create domain chat.json_object as jsonb
+    constraint json_object_check check (jsonb_typeof(value) = 'object');
+
+comment on domain chat.json_object is 'A JSON object: metadata, and what else is one.';
+
 create table chat.limits (
     only_row              boolean not null default true,
     content_characters    integer not null default 16000,
@@ -132,7 +137,7 @@ create table chat.help_requests (
     tenant_id       uuid not null,
     owner_id        uuid not null,
     title           text not null,
-    metadata        jsonb not null default '{}',
+    metadata        chat.json_object not null default '{}',
     client_key      text,
     created_at      timestamptz not null default now(),
     closed_at       timestamptz,
@@ -140,8 +145,7 @@ create table chat.help_requests (
     constraint help_requests_tenant_request_key unique (tenant_id, help_request_id),
     constraint help_requests_owner_client_key unique (owner_id, client_key),
     constraint help_requests_owner_fkey foreign key (tenant_id, owner_id) references chat.users (tenant_id, user_id),
-    constraint help_requests_title_check check (title <> ''),
-    constraint help_requests_metadata_check check (jsonb_typeof(metadata) = 'object')
+    constraint help_requests_title_check check (title <> '')
 );
 
 comment on table chat.help_requests is 'What an owner asks help for; each helper gets one conversation about it.';

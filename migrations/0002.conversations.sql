@@ -3,15 +3,46 @@
 
 set local role parley_owner;
 
+create domain chat.amount as integer
+    constraint amount_check check (value >= 0);
+create domain chat.log_number as bigint
+    constraint log_number_check check (value >= 0);
+create domain chat.conversation_kind as text
+    constraint conversation_kind_check check (value in ('direct', 'group', 'help', 'inbox', 'assistant'));
+create domain chat.history_scope as text
+    constraint history_scope_check check (value in ('all', 'joined'));
+create domain chat.member_role as text
+    constraint member_role_check check (value in ('owner', 'admin', 'member', 'contact', 'agent'));
+create domain chat.notify_choice as text
+    constraint notify_choice_check check (value in ('all', 'mentions', 'none'));
+create domain chat.message_source as text
+    constraint message_source_check check (value in ('person', 'contact', 'bot', 'automation', 'system'));
+create domain chat.message_type as text
+    constraint message_type_check check (value ~ '^[a-z][a-z0-9_.-]{0,31}$');
+create domain chat.change_kind as text
+    constraint change_kind_check check (value in (
+        'message_edited', 'message_deleted', 'reaction_added', 'reaction_removed',
+        'conversation_updated', 'conversation_closed', 'conversation_reopened'));
+
+comment on domain chat.amount is 'How many of something; never less than none.';
+comment on domain chat.log_number is 'A number of a conversation''s log, or how many messages it has; 0: before it.';
+comment on domain chat.conversation_kind is 'Of conversations.kind: what sort of conversation it is.';
+comment on domain chat.history_scope is 'Of conversations.history: what a new member sees of what was said before.';
+comment on domain chat.member_role is 'Of members.role: what a member may do.';
+comment on domain chat.notify_choice is 'Of members.notify: what to notify about.';
+comment on domain chat.message_source is 'Of messages.source: what a message comes from.';
+comment on domain chat.message_type is 'Of messages.type: a lower-case word.';
+comment on domain chat.change_kind is 'Of changes.kind: what happened.';
+
 create table chat.conversations (
     conversation_id uuid not null,
     tenant_id       uuid not null,
-    kind            text not null,
+    kind            chat.conversation_kind not null,
     canonical_key   text,
     help_request_id uuid,
     title           text,
-    metadata        jsonb not null default '{}',
-    history         text not null default 'all',
+    metadata        chat.json_object not null default '{}',
+    history         chat.history_scope not null default 'all',
     created_by      uuid not null,
     created_at      timestamptz not null default clock_timestamp(),
     closed_at       timestamptz,
@@ -20,25 +51,20 @@ create table chat.conversations (
     last_seq        bigint not null default 0,
     message_count   bigint not null default 0,
     last_message_at timestamptz,
-    member_count    integer not null default 0,
-    purged_seq      bigint not null default 0,
-    purged_count    bigint not null default 0,
+    member_count    chat.amount not null default 0,
+    purged_seq      chat.log_number not null default 0,
+    purged_count    chat.log_number not null default 0,
     constraint conversations_pkey primary key (conversation_id),
     constraint conversations_conversation_tenant_key unique (conversation_id, tenant_id),
     constraint conversations_tenant_canonical_key unique (tenant_id, canonical_key),
     constraint conversations_tenant_fkey foreign key (tenant_id) references chat.tenants (tenant_id),
     constraint conversations_help_request_fkey foreign key (tenant_id, help_request_id)
         references chat.help_requests (tenant_id, help_request_id),
-    constraint conversations_kind_check check (kind in ('direct', 'group', 'help', 'inbox', 'assistant')),
-    constraint conversations_history_check check (history in ('all', 'joined')),
-    constraint conversations_metadata_check check (jsonb_typeof(metadata) = 'object'),
     constraint conversations_key_check check (kind in ('group', 'assistant') or canonical_key is not null),
     constraint conversations_help_check check ((kind = 'help') = (help_request_id is not null)),
     constraint conversations_client_key_check check ((client_key is null) = (request_digest is null)),
     constraint conversations_log_check check (
-        purged_seq between 0 and last_seq
-        and purged_count between 0 and message_count and message_count <= last_seq),
-    constraint conversations_member_count_check check (member_count >= 0)
+        greatest(purged_seq, message_count) <= last_seq and purged_count <= message_count)
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 
 create index conversations_help_request_idx on chat.conversations (tenant_id, help_request_id)
@@ -72,26 +98,24 @@ create table chat.members (
     conversation_id    uuid not null,
     user_id            uuid not null,
     tenant_id          uuid not null,
-    role               text not null default 'member',
-    joined_seq         bigint not null,
+    role               chat.member_role not null default 'member',
+    joined_seq         chat.log_number not null,
     left_seq           bigint,
     delivered_seq      bigint not null,
     read_seq           bigint not null,
     last_read_at       timestamptz,
     sent_count         bigint not null default 0,
-    sent_count_at_read bigint not null default 0,
-    notify             text not null default 'all',
+    sent_count_at_read chat.log_number not null default 0,
+    notify             chat.notify_choice not null default 'all',
     muted_until        timestamptz,
     joined_at          timestamptz not null default clock_timestamp(),
     constraint members_pkey primary key (conversation_id, user_id),
     constraint members_conversation_fkey foreign key (conversation_id, tenant_id)
         references chat.conversations (conversation_id, tenant_id),
     constraint members_user_fkey foreign key (tenant_id, user_id) references chat.users (tenant_id, user_id),
-    constraint members_role_check check (role in ('owner', 'admin', 'member', 'contact', 'agent')),
-    constraint members_notify_check check (notify in ('all', 'mentions', 'none')),
-    constraint members_watermarks_check check (joined_seq >= 0 and read_seq <= delivered_seq and read_seq >= joined_seq),
+    constraint members_watermarks_check check (read_seq >= joined_seq and read_seq <= delivered_seq),
     constraint members_left_check check (left_seq > joined_seq),
-    constraint members_sent_check check (sent_count_at_read between 0 and sent_count)
+    constraint members_sent_check check (sent_count_at_read <= sent_count)
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 create index members_user_conversation_idx on chat.members (user_id, conversation_id) where left_seq is null;
 
@@ -117,14 +141,14 @@ create table chat.messages (
     seq               bigint not null,
     id                uuid not null,
     sender_id         uuid,
-    source            text not null,
-    type              text not null,
+    source            chat.message_source not null,
+    type              chat.message_type not null,
     content           text,
-    metadata          jsonb not null default '{}',
+    metadata          chat.json_object not null default '{}',
     reply_to_id       uuid,
     client_message_id text,
-    ordinal           bigint not null,
-    reaction_count    integer not null default 0,
+    ordinal           chat.log_number not null,
+    reaction_count    chat.amount not null default 0,
     created_at        timestamptz not null,
     edited_at         timestamptz,
     deleted_at        timestamptz,
@@ -136,15 +160,10 @@ create table chat.messages (
         references chat.members (conversation_id, user_id),
     constraint messages_reply_fkey foreign key (conversation_id, reply_to_id)
         references chat.messages (conversation_id, id) on delete set null (reply_to_id),
-    constraint messages_source_check check (source in ('person', 'contact', 'bot', 'automation', 'system')),
-    constraint messages_system_check check (
-        (source = 'system') = (type = 'system') and (source = 'system') = (sender_id is null)),
-    constraint messages_type_check check (type ~ '^[a-z][a-z0-9_.-]{0,31}$'),
+    constraint messages_system_check check ((sender_id is null) = all (array[source = 'system', type = 'system'])),
     constraint messages_content_check check (type <> 'text' or content is not null or deleted_at is not null),
     constraint messages_deleted_check check (deleted_at is null or (content is null and metadata = '{}' and reaction_count = 0)),
-    constraint messages_metadata_check check (jsonb_typeof(metadata) = 'object'),
-    constraint messages_number_check check (seq > 0 and ordinal between 0 and seq),
-    constraint messages_reaction_count_check check (reaction_count >= 0)
+    constraint messages_number_check check (greatest(ordinal, 1) <= seq)
 ) with (autovacuum_vacuum_insert_scale_factor = 0.05);
 create unique index messages_client_message_key on chat.messages (conversation_id, sender_id, client_message_id)
     where client_message_id is not null;
@@ -173,7 +192,7 @@ comment on column chat.messages.deleted_at is 'When it was deleted; the row stay
 create table chat.changes (
     conversation_id  uuid not null,
     seq              bigint not null,
-    kind             text not null,
+    kind             chat.change_kind not null,
     message_id       uuid,
     actor_id         uuid,
     previous_content text,
@@ -184,9 +203,6 @@ create table chat.changes (
         references chat.conversations (conversation_id),
     constraint changes_message_fkey foreign key (conversation_id, message_id)
         references chat.messages (conversation_id, id) on delete set null (message_id),
-    constraint changes_kind_check check (kind in (
-        'message_edited', 'message_deleted', 'reaction_added', 'reaction_removed',
-        'conversation_updated', 'conversation_closed', 'conversation_reopened')),
     constraint changes_message_check check (message_id is null or kind not like 'conversation%'),
     constraint changes_seq_check check (seq > 0)
 );

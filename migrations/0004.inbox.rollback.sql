@@ -9,3 +9,4 @@ drop table chat.provider_messages cascade;
 drop table chat.threads cascade;
 drop table chat.contact_identities cascade;
 drop table chat.channels cascade;
+drop domain chat.delivery_status;

@@ -3,6 +3,11 @@
 
 set local role parley_owner;
 
+create domain chat.delivery_status as text
+    constraint delivery_status_check check (value in ('queued', 'sent', 'failed', 'delivered', 'read', 'played'));
+
+comment on domain chat.delivery_status is 'Of deliveries.status: how far a message got.';
+
 create table chat.channels (
     channel_id   uuid not null,
     tenant_id    uuid not null,
@@ -66,18 +71,17 @@ create table chat.threads (
     channel_id       uuid not null,
     assignee_id      uuid,
     last_inbound_at  timestamptz,
-    last_inbound_seq bigint not null default 0,
+    last_inbound_seq chat.log_number not null default 0,
     last_activity_at timestamptz not null default clock_timestamp(),
-    read_seq         bigint not null default 0,
+    read_seq         chat.log_number not null default 0,
     last_read_at     timestamptz,
     constraint threads_pkey primary key (conversation_id),
-    constraint threads_tenant_contact_key unique (tenant_id, contact_id),
+    constraint threads_contact_key unique (contact_id),
     constraint threads_conversation_fkey foreign key (conversation_id, tenant_id)
         references chat.conversations (conversation_id, tenant_id),
     constraint threads_contact_fkey foreign key (tenant_id, contact_id) references chat.users (tenant_id, user_id),
     constraint threads_channel_fkey foreign key (tenant_id, channel_id) references chat.channels (tenant_id, channel_id),
-    constraint threads_assignee_fkey foreign key (tenant_id, assignee_id) references chat.users (tenant_id, user_id),
-    constraint threads_read_check check (read_seq >= 0 and last_inbound_seq >= 0)
+    constraint threads_assignee_fkey foreign key (tenant_id, assignee_id) references chat.users (tenant_id, user_id)
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 create index threads_activity_idx on chat.threads (tenant_id, last_activity_at, conversation_id);
 create index threads_unread_idx on chat.threads (tenant_id, last_activity_at, conversation_id)
@@ -168,8 +172,8 @@ create table chat.deliveries (
     conversation_id uuid not null,
     message_id      uuid not null,
     channel_id      uuid not null,
-    status          text not null default 'queued',
-    attempts        integer not null default 0,
+    status          chat.delivery_status not null default 'queued',
+    attempts        chat.amount not null default 0,
     lease           uuid,
     worker          text,
     due_at          timestamptz not null default clock_timestamp(),
@@ -179,14 +183,11 @@ create table chat.deliveries (
     read_at         timestamptz,
     played_at       timestamptz,
     failed_at       timestamptz,
-    error           jsonb,
+    error           chat.json_object,
     constraint deliveries_pkey primary key (conversation_id, message_id),
     constraint deliveries_message_fkey foreign key (conversation_id, message_id)
         references chat.messages (conversation_id, id) on delete cascade,
-    constraint deliveries_channel_fkey foreign key (channel_id) references chat.channels (channel_id),
-    constraint deliveries_status_check check (status in ('queued', 'sent', 'failed', 'delivered', 'read', 'played')),
-    constraint deliveries_attempts_check check (attempts >= 0),
-    constraint deliveries_error_check check (jsonb_typeof(error) = 'object')
+    constraint deliveries_channel_fkey foreign key (channel_id) references chat.channels (channel_id)
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 create index deliveries_due_idx on chat.deliveries (due_at) where status = 'queued';
 create index deliveries_queue_idx on chat.deliveries (conversation_id, message_id) where status = 'queued';

@@ -2,7 +2,7 @@
 create table chat.changes (
     conversation_id  uuid not null,
     seq              bigint not null,
-    kind             text not null,
+    kind             chat.change_kind not null,
     message_id       uuid,
     actor_id         uuid,
     previous_content text,
@@ -13,9 +13,6 @@ create table chat.changes (
         references chat.conversations (conversation_id),
     constraint changes_message_fkey foreign key (conversation_id, message_id)
         references chat.messages (conversation_id, id) on delete set null (message_id),
-    constraint changes_kind_check check (kind in (
-        'message_edited', 'message_deleted', 'reaction_added', 'reaction_removed',
-        'conversation_updated', 'conversation_closed', 'conversation_reopened')),
     constraint changes_message_check check (message_id is null or kind not like 'conversation%'),
     constraint changes_seq_check check (seq > 0)
 );

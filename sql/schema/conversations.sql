@@ -2,12 +2,12 @@
 create table chat.conversations (
     conversation_id uuid not null,
     tenant_id       uuid not null,
-    kind            text not null,
+    kind            chat.conversation_kind not null,
     canonical_key   text,
     help_request_id uuid,
     title           text,
-    metadata        jsonb not null default '{}',
-    history         text not null default 'all',
+    metadata        chat.json_object not null default '{}',
+    history         chat.history_scope not null default 'all',
     created_by      uuid not null,
     created_at      timestamptz not null default clock_timestamp(),
     closed_at       timestamptz,
@@ -16,25 +16,20 @@ create table chat.conversations (
     last_seq        bigint not null default 0,
     message_count   bigint not null default 0,
     last_message_at timestamptz,
-    member_count    integer not null default 0,
-    purged_seq      bigint not null default 0,
-    purged_count    bigint not null default 0,
+    member_count    chat.amount not null default 0,
+    purged_seq      chat.log_number not null default 0,
+    purged_count    chat.log_number not null default 0,
     constraint conversations_pkey primary key (conversation_id),
     constraint conversations_conversation_tenant_key unique (conversation_id, tenant_id),
     constraint conversations_tenant_canonical_key unique (tenant_id, canonical_key),
     constraint conversations_tenant_fkey foreign key (tenant_id) references chat.tenants (tenant_id),
     constraint conversations_help_request_fkey foreign key (tenant_id, help_request_id)
         references chat.help_requests (tenant_id, help_request_id),
-    constraint conversations_kind_check check (kind in ('direct', 'group', 'help', 'inbox', 'assistant')),
-    constraint conversations_history_check check (history in ('all', 'joined')),
-    constraint conversations_metadata_check check (jsonb_typeof(metadata) = 'object'),
     constraint conversations_key_check check (kind in ('group', 'assistant') or canonical_key is not null),
     constraint conversations_help_check check ((kind = 'help') = (help_request_id is not null)),
     constraint conversations_client_key_check check ((client_key is null) = (request_digest is null)),
     constraint conversations_log_check check (
-        purged_seq between 0 and last_seq
-        and purged_count between 0 and message_count and message_count <= last_seq),
-    constraint conversations_member_count_check check (member_count >= 0)
+        greatest(purged_seq, message_count) <= last_seq and purged_count <= message_count)
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 
 create index conversations_help_request_idx on chat.conversations (tenant_id, help_request_id)

@@ -4,8 +4,8 @@ create table chat.deliveries (
     conversation_id uuid not null,
     message_id      uuid not null,
     channel_id      uuid not null,
-    status          text not null default 'queued',
-    attempts        integer not null default 0,
+    status          chat.delivery_status not null default 'queued',
+    attempts        chat.amount not null default 0,
     lease           uuid,
     worker          text,
     due_at          timestamptz not null default clock_timestamp(),
@@ -15,14 +15,11 @@ create table chat.deliveries (
     read_at         timestamptz,
     played_at       timestamptz,
     failed_at       timestamptz,
-    error           jsonb,
+    error           chat.json_object,
     constraint deliveries_pkey primary key (conversation_id, message_id),
     constraint deliveries_message_fkey foreign key (conversation_id, message_id)
         references chat.messages (conversation_id, id) on delete cascade,
-    constraint deliveries_channel_fkey foreign key (channel_id) references chat.channels (channel_id),
-    constraint deliveries_status_check check (status in ('queued', 'sent', 'failed', 'delivered', 'read', 'played')),
-    constraint deliveries_attempts_check check (attempts >= 0),
-    constraint deliveries_error_check check (jsonb_typeof(error) = 'object')
+    constraint deliveries_channel_fkey foreign key (channel_id) references chat.channels (channel_id)
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 create index deliveries_due_idx on chat.deliveries (due_at) where status = 'queued';
 create index deliveries_queue_idx on chat.deliveries (conversation_id, message_id) where status = 'queued';

@@ -4,26 +4,24 @@ create table chat.members (
     conversation_id    uuid not null,
     user_id            uuid not null,
     tenant_id          uuid not null,
-    role               text not null default 'member',
-    joined_seq         bigint not null,
+    role               chat.member_role not null default 'member',
+    joined_seq         chat.log_number not null,
     left_seq           bigint,
     delivered_seq      bigint not null,
     read_seq           bigint not null,
     last_read_at       timestamptz,
     sent_count         bigint not null default 0,
-    sent_count_at_read bigint not null default 0,
-    notify             text not null default 'all',
+    sent_count_at_read chat.log_number not null default 0,
+    notify             chat.notify_choice not null default 'all',
     muted_until        timestamptz,
     joined_at          timestamptz not null default clock_timestamp(),
     constraint members_pkey primary key (conversation_id, user_id),
     constraint members_conversation_fkey foreign key (conversation_id, tenant_id)
         references chat.conversations (conversation_id, tenant_id),
     constraint members_user_fkey foreign key (tenant_id, user_id) references chat.users (tenant_id, user_id),
-    constraint members_role_check check (role in ('owner', 'admin', 'member', 'contact', 'agent')),
-    constraint members_notify_check check (notify in ('all', 'mentions', 'none')),
-    constraint members_watermarks_check check (joined_seq >= 0 and read_seq <= delivered_seq and read_seq >= joined_seq),
+    constraint members_watermarks_check check (read_seq >= joined_seq and read_seq <= delivered_seq),
     constraint members_left_check check (left_seq > joined_seq),
-    constraint members_sent_check check (sent_count_at_read between 0 and sent_count)
+    constraint members_sent_check check (sent_count_at_read <= sent_count)
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 create index members_user_conversation_idx on chat.members (user_id, conversation_id) where left_seq is null;
 

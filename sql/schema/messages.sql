@@ -4,14 +4,14 @@ create table chat.messages (
     seq               bigint not null,
     id                uuid not null,
     sender_id         uuid,
-    source            text not null,
-    type              text not null,
+    source            chat.message_source not null,
+    type              chat.message_type not null,
     content           text,
-    metadata          jsonb not null default '{}',
+    metadata          chat.json_object not null default '{}',
     reply_to_id       uuid,
     client_message_id text,
-    ordinal           bigint not null,
-    reaction_count    integer not null default 0,
+    ordinal           chat.log_number not null,
+    reaction_count    chat.amount not null default 0,
     created_at        timestamptz not null,
     edited_at         timestamptz,
     deleted_at        timestamptz,
@@ -23,15 +23,10 @@ create table chat.messages (
         references chat.members (conversation_id, user_id),
     constraint messages_reply_fkey foreign key (conversation_id, reply_to_id)
         references chat.messages (conversation_id, id) on delete set null (reply_to_id),
-    constraint messages_source_check check (source in ('person', 'contact', 'bot', 'automation', 'system')),
-    constraint messages_system_check check (
-        (source = 'system') = (type = 'system') and (source = 'system') = (sender_id is null)),
-    constraint messages_type_check check (type ~ '^[a-z][a-z0-9_.-]{0,31}$'),
+    constraint messages_system_check check ((sender_id is null) = all (array[source = 'system', type = 'system'])),
     constraint messages_content_check check (type <> 'text' or content is not null or deleted_at is not null),
     constraint messages_deleted_check check (deleted_at is null or (content is null and metadata = '{}' and reaction_count = 0)),
-    constraint messages_metadata_check check (jsonb_typeof(metadata) = 'object'),
-    constraint messages_number_check check (seq > 0 and ordinal between 0 and seq),
-    constraint messages_reaction_count_check check (reaction_count >= 0)
+    constraint messages_number_check check (greatest(ordinal, 1) <= seq)
 ) with (autovacuum_vacuum_insert_scale_factor = 0.05);
 create unique index messages_client_message_key on chat.messages (conversation_id, sender_id, client_message_id)
     where client_message_id is not null;

@@ -6,18 +6,17 @@ create table chat.threads (
     channel_id       uuid not null,
     assignee_id      uuid,
     last_inbound_at  timestamptz,
-    last_inbound_seq bigint not null default 0,
+    last_inbound_seq chat.log_number not null default 0,
     last_activity_at timestamptz not null default clock_timestamp(),
-    read_seq         bigint not null default 0,
+    read_seq         chat.log_number not null default 0,
     last_read_at     timestamptz,
     constraint threads_pkey primary key (conversation_id),
-    constraint threads_tenant_contact_key unique (tenant_id, contact_id),
+    constraint threads_contact_key unique (contact_id),
     constraint threads_conversation_fkey foreign key (conversation_id, tenant_id)
         references chat.conversations (conversation_id, tenant_id),
     constraint threads_contact_fkey foreign key (tenant_id, contact_id) references chat.users (tenant_id, user_id),
     constraint threads_channel_fkey foreign key (tenant_id, channel_id) references chat.channels (tenant_id, channel_id),
-    constraint threads_assignee_fkey foreign key (tenant_id, assignee_id) references chat.users (tenant_id, user_id),
-    constraint threads_read_check check (read_seq >= 0 and last_inbound_seq >= 0)
+    constraint threads_assignee_fkey foreign key (tenant_id, assignee_id) references chat.users (tenant_id, user_id)
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 create index threads_activity_idx on chat.threads (tenant_id, last_activity_at, conversation_id);
 create index threads_unread_idx on chat.threads (tenant_id, last_activity_at, conversation_id)

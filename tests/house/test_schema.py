@@ -47,7 +47,11 @@ def build_present(dsn: str) -> None:
                             connection.execute("reset role")
                         connection.execute(text)
                     del waiting[path]
-                except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
+                except (
+                    psycopg.errors.InvalidSchemaName,
+                    psycopg.errors.UndefinedObject,
+                    psycopg.errors.UndefinedTable,
+                ) as error:
                     reasons.append(f"{path.name}: {error}")
             assert len(reasons) < len(SCHEMA), reasons
             assert not waiting or len(reasons) == len(waiting), reasons
