@@ -108,6 +108,14 @@ CALLS: dict[str, Callable[[World], Json]] = {
         "contact": {"phone": "+491701234567"},
         "content": "hello",
     },
+    "import_thread_atomic": lambda w: {
+        "tenant_id": w.tenant_id,
+        "thread": {
+            "channel_id": w.channel["channel_id"],
+            "identities": [{"kind": "lead", "value": "L1"}],
+            "messages": [],
+        },
+    },
     "receive_webhooks_atomic": lambda _: {
         "webhooks": Jsonb([{"provider": "whatsapp", "payload": "{}", "events": []}])
     },
@@ -119,6 +127,7 @@ SERVICE_ONLY = {
     "set_desk_atomic",
     "receive_message_atomic",
     "receive_webhooks_atomic",
+    "import_thread_atomic",
     "park_webhook_atomic",
     "claim_deliveries",
     "settle_delivery_atomic",
@@ -147,6 +156,7 @@ WITHOUT_ACTOR = {
     "set_desk_atomic",
     "receive_message_atomic",
     "receive_webhooks_atomic",
+    "import_thread_atomic",
     "park_webhook_atomic",
     "claim_deliveries",
     "settle_delivery_atomic",
@@ -192,6 +202,7 @@ IN_CONVERSATIONS = [
 ]
 # What a success of the good call answers with beside PostgREST's own status.
 CREATIONS = {
+    "import_thread_atomic",
     "upsert_channel_atomic",
     "receive_message_atomic",
     "park_webhook_atomic",

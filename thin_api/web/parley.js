@@ -89,6 +89,8 @@ const CONVERSATION_FRAMES = new Set([
  * @property {readonly string[]} typing user ids
  * @property {number} activeAt milliseconds
  *
+ * @typedef {{userId: string | null, deskId: string | null, conversations: readonly ConversationView[]}} Snapshot
+ *
  * @typedef {Record<string, any> & {type: string, conversation_id?: string, seq?: number}} Frame
  * @typedef {{before_seq?: number, after_seq?: number}} PageRequest
  * @typedef {{messages: Message[], last_seq: number, has_more: boolean}} MessagesPage
@@ -429,7 +431,7 @@ export class Store {
   /** @type {Map<string, Conversation>} */
   #conversations = new Map();
   #listeners = new Listeners();
-  /** @type {Readonly<{userId: string | null, deskId: string | null, conversations: readonly ConversationView[]}> | null} */
+  /** @type {Readonly<Snapshot> | null} */
   #snapshot = null;
   #isWorking = false;
 
