@@ -92,10 +92,8 @@ begin
         v_found := array(
             select t.conversation_id
               from unnest(v_contacts) l (contact_id)
-             cross join lateral (select x.conversation_id
-                                   from chat.users u
-                                   join chat.threads x on x.tenant_id = u.tenant_id and x.contact_id = u.user_id
-                                  where u.user_id = l.contact_id
+             cross join lateral (select x.conversation_id from chat.threads x
+                                  where x.contact_id = l.contact_id
                                   limit 1) t
              order by 1);
         if v_has_target then

@@ -15,7 +15,7 @@ declare
     v_conversation chat.conversations;
     v_position     bigint;
 begin
-    select t.* into v_thread from chat.threads t where t.tenant_id = p_tenant_id and t.contact_id = p_contact_id;
+    select t.* into v_thread from chat.threads t where t.contact_id = p_contact_id;
     if found then
         return v_thread;
     end if;

@@ -8,16 +8,18 @@ create or replace function chat.receive_event(p_channel chat.channels, p_event j
 language plpgsql volatile
 as $$
 declare
-    v_kind text := p_event ->> 'kind';
-    v_from record;
+    v_kind  text := p_event ->> 'kind';
+    v_known chat.provider_messages;
+    v_from  record;
 begin
     if v_kind = 'status' then
         return chat.apply_status(p_channel, p_event);
     end if;
     if v_kind in ('message', 'echo', 'system') then
-        perform from chat.provider_messages p
-          where p.channel_id = p_channel.channel_id and p.provider_message_id = p_event ->> 'id' and not p.is_awaited;
-        if found then
+        select p.* into v_known
+          from chat.provider_messages p
+         where p.channel_id = p_channel.channel_id and p.provider_message_id = p_event ->> 'id';
+        if not v_known.is_awaited then
             return '{"outcome": "duplicate"}';
         end if;
     end if;
@@ -31,8 +33,10 @@ begin
                when 'revoke' then chat.receive_revocation(p_channel, p_event, v_from.contact_id)
                when 'reaction' then chat.receive_reaction(p_channel, p_event, v_from.contact_id)
                when 'system' then chat.receive_system(p_channel, p_event, v_from.contact_id)
-               else chat.receive_said(p_channel, p_event, v_from.contact_id, v_from.conversation_id,
-                                      v_from.display_name) end;
+               else case when v_known.is_awaited
+                         then chat.receive_original(p_channel, p_event, v_from.contact_id, v_known)
+                         else chat.receive_said(p_channel, p_event, v_from.contact_id, v_from.conversation_id,
+                                                v_from.display_name) end end;
 end
 $$;
 

@@ -25,18 +25,11 @@ declare
     v_known           chat.provider_messages;
     v_message         jsonb;
     v_message_id      uuid;
+    v_has_parked      boolean;
     v_contact_id      uuid := p_contact_id;
     v_sender_id       uuid;
     v_conversation_id uuid := p_conversation_id;
 begin
-    if not v_is_edit then
-        select p.* into v_known
-          from chat.provider_messages p
-         where p.channel_id = p_channel.channel_id and p.provider_message_id = v_id;
-        if found then
-            return chat.receive_original(p_channel, p_event, p_contact_id, v_known);
-        end if;
-    end if;
     if v_reply_to is not null then
         select p.* into v_known
           from chat.provider_messages p
@@ -46,7 +39,7 @@ begin
             v_contact_id := chat.unified_contact(p_contact_id, v_known.conversation_id);
             select t.conversation_id into v_conversation_id
               from chat.threads t
-             where t.tenant_id = p_channel.tenant_id and t.contact_id = v_contact_id;
+             where t.contact_id = v_contact_id;
             if not exists (select from chat.messages m
                             where m.conversation_id = v_conversation_id and m.id = v_reply_id) then
                 v_reply_id := null;
@@ -77,7 +70,10 @@ begin
     insert into chat.provider_messages (channel_id, provider_message_id, conversation_id, message_id, sent_at,
                                         edited_at, is_awaited)
     values (p_channel.channel_id, v_id, v_conversation_id, v_message_id, v_at,
-            case when v_is_edit then v_at end, v_is_edit);
+            case when v_is_edit then v_at end, v_is_edit)
+    returning exists (select from chat.parked_events k
+                       where k.channel_id = p_channel.channel_id and k.provider_message_id = v_id)
+         into v_has_parked;
     if v_is_echo then
         insert into chat.deliveries (conversation_id, message_id, channel_id, status, sent_at)
         values (v_conversation_id, v_message_id, p_channel.channel_id, 'sent', v_at);
@@ -98,7 +94,9 @@ begin
         perform chat.park_event(p_channel.channel_id, v_reply_to,
                                 jsonb_build_object('kind', 'reply', 'target', v_reply_to, 'id', v_id, 'at', v_at));
     end if;
-    perform chat.apply_parked(p_channel, v_id);
+    if v_has_parked then
+        perform chat.apply_parked(p_channel, v_id);
+    end if;
     return jsonb_build_object('outcome', 'received', 'message', v_message, 'contact_id', v_contact_id,
                               'conversation_id', v_conversation_id);
 end

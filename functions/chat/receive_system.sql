@@ -39,7 +39,7 @@ begin
 
     select t.conversation_id into v_conversation_id
       from chat.threads t
-     where t.tenant_id = p_channel.tenant_id and t.contact_id = v_contact_id;
+     where t.contact_id = v_contact_id;
     v_message := chat.append_message(
         v_conversation_id, null, null, 'system', 'system',
         left(p_event ->> 'content', (select l.content_characters from chat.limits l)),

@@ -11,7 +11,7 @@ begin
     update chat.conversations c
        set canonical_key = v_key
       from chat.threads t
-     where t.tenant_id = p_tenant_id and t.contact_id = p_contact_id
+     where t.contact_id = p_contact_id
        and c.conversation_id = t.conversation_id and c.canonical_key <> v_key;
 end
 $$;

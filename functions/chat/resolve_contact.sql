@@ -20,38 +20,36 @@ create or replace function chat.resolve_contact(
 language plpgsql volatile
 as $$
 declare
-    v_found  uuid[];
-    v_thread chat.threads;
+    v_contacts integer;
+    v_thread   chat.threads;
 begin
     -- Nearly always everything leads to the same contact and has since before the event. Each identity is looked
     -- up in the key's index, whatever the planner believes of a table that was empty a moment ago.
-    v_found := array(
-        select i.contact_id
-          from jsonb_each_text(p_contact) g (kind, value)
-          left join lateral (select x.contact_id
-                               from chat.contact_identities x
-                              where x.tenant_id = p_channel.tenant_id and x.kind = g.kind and x.value = g.value
-                                and x.learned_at <= p_at and (x.retired_at is null or x.retired_at >= p_at)
-                              limit 1) i on true
-         group by i.contact_id);
-    if cardinality(v_found) = 1 and v_found[1] is not null then
-        contact_id := v_found[1];
-    else
+    select f.contact_id, f.contacts, t.conversation_id, u.display_name
+      into resolve_contact.contact_id, v_contacts, resolve_contact.conversation_id, resolve_contact.display_name
+      from (select i.contact_id, count(*) over () as contacts
+              from jsonb_each_text(p_contact) g (kind, value)
+              left join lateral (select x.contact_id
+                                   from chat.contact_identities x
+                                  where x.tenant_id = p_channel.tenant_id and x.kind = g.kind and x.value = g.value
+                                    and x.learned_at <= p_at and (x.retired_at is null or x.retired_at >= p_at)
+                                  limit 1) i on true
+             group by i.contact_id
+             limit 1) f
+      left join chat.users u on u.user_id = f.contact_id
+      left join chat.threads t on t.contact_id = f.contact_id;
+    if v_contacts > 1 or conversation_id is null then
         contact_id := chat.recognised_contact(p_channel.tenant_id, p_contact, p_at);
-    end if;
-
-    if contact_id is null then
-        v_thread := chat.new_contact(p_channel.tenant_id, p_channel.channel_id, p_name, p_contact, p_at);
-        contact_id := v_thread.contact_id;
-    end if;
-    select u.display_name, t.conversation_id
-      into resolve_contact.display_name, resolve_contact.conversation_id
-      from chat.users u
-      left join chat.threads t on t.tenant_id = p_channel.tenant_id and t.contact_id = u.user_id
-     where u.user_id = resolve_contact.contact_id;
-    if conversation_id is null then
-        v_thread := chat.open_thread(p_channel.tenant_id, contact_id, p_channel.channel_id);
+        if contact_id is null then
+            v_thread := chat.new_contact(p_channel.tenant_id, p_channel.channel_id, p_name, p_contact, p_at);
+            contact_id := v_thread.contact_id;
+        else
+            v_thread := chat.open_thread(p_channel.tenant_id, contact_id, p_channel.channel_id);
+        end if;
         conversation_id := v_thread.conversation_id;
+        select u.display_name into resolve_contact.display_name
+          from chat.users u
+         where u.user_id = v_thread.contact_id;
     end if;
     if p_name <> display_name then
         display_name := p_name;
