@@ -45,6 +45,12 @@ PRINTER = [
     (EVE, "You are a star, thank you!"),
 ]
 
+MARTA = {"phone": "+12025550147", "wa_id": "12025550147"}  # a number that is nobody's
+DELIVERY = [
+    "Hello, my order 1042 has not arrived yet. Do you know when it will?",
+    "I am at home until four today.",
+]
+
 
 def connect(settings: Settings) -> Connection:
     """Connect as the service the thin layer is."""
@@ -125,7 +131,22 @@ def help_request(connection: Connection) -> None:
     _talk(connection, _id(opened), PRINTER[1:])
 
 
-STEPS: Sequence[Callable[[Connection], None]] = (people, direct, group, help_request)
+def inbox(connection: Connection) -> None:
+    """Make a customer write to the business; nobody has answered yet."""
+    for number, content in enumerate(DELIVERY):
+        _call(
+            connection,
+            "receive_message_atomic",
+            provider="whatsapp",
+            address="demo",
+            provider_message_id=f"demo-{number}",
+            contact=MARTA,
+            display_name="Marta Nowak",
+            content=content,
+        )
+
+
+STEPS: Sequence[Callable[[Connection], None]] = (people, direct, group, help_request, inbox)
 
 
 def _talk(
