@@ -46,10 +46,9 @@ class Provider(Protocol):
         """Read every event; what makes none is only kept. Unreadable: not this provider's."""
 
 
-def identity(value: Any) -> str | None:
+def identity(value: str | None) -> str | None:
     """Take an id that can be one; documentation's <PLACEHOLDERS> cannot."""
-    written = text(value)
-    return written if written and IDENTITY.fullmatch(written) else None
+    return value if value and IDENTITY.fullmatch(value) else None
 
 
 def text(value: Any) -> str | None:

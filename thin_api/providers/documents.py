@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import orjson
@@ -24,13 +24,12 @@ def loads(written: str) -> Any:
         return _loads_leniently(written)
 
 
-def objects(parent: Any, name: str) -> Iterator[dict[str, Any]]:
-    """Yield the objects of a list that should be there."""
+def objects(parent: Any, name: str) -> Sequence[dict[str, Any]]:
+    """Return the objects of a list that should be there."""
     found = parent.get(name) if isinstance(parent, dict) else None
-    if isinstance(found, list):
-        for one in found:
-            if isinstance(one, dict):
-                yield one
+    if not isinstance(found, list):
+        return ()
+    return [one for one in found if isinstance(one, dict)]
 
 
 def part(parent: dict[str, Any], name: str) -> dict[str, Any]:

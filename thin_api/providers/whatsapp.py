@@ -1,6 +1,7 @@
 """WhatsApp's Cloud API: its webhooks as neutral events."""
 
 import datetime
+import functools
 import hashlib
 import hmac
 import re
@@ -195,11 +196,13 @@ class _Change:
     def _event(self, item: Json, provider_id: str | None) -> Event:
         event = {
             "address": self._address,
-            "address_name": self._display,
-            "id": provider_id,
             "at": _moment(item.get("timestamp"), self._received_at),
         }
-        return filled(event)
+        if self._display is not None:
+            event["address_name"] = self._display
+        if provider_id is not None:
+            event["id"] = provider_id
+        return event
 
     def _contact(self, item: Json, among: str, number: str, user: str, parent: str) -> Json:
         """Find by what the other side of an item is known, and its name."""
@@ -318,13 +321,19 @@ def _change_of_another(kind: Any, item: Json) -> Event | None:
 
 def _known_by(item: Json, number: str, user: str, parent: str) -> Json:
     """Read by what somebody is known: their number as it came and as E.164, their user ids."""
-    wa_id = identity(item.get(number))
+    return _identities(text(item.get(number)), text(item.get(user)), text(item.get(parent)))
+
+
+@functools.lru_cache(maxsize=16_384)
+def _identities(number: str | None, user: str | None, parent: str | None) -> Json:
+    """Make identities of what is told; the same people come again and again."""
+    wa_id = identity(number)
     return filled(
         {
             "phone": e164(wa_id) if wa_id else None,
             "wa_id": wa_id,
-            "bsuid": identity(item.get(user)),
-            "parent_bsuid": identity(item.get(parent)),
+            "bsuid": identity(user),
+            "parent_bsuid": identity(parent),
         }
     )
 
