@@ -3,15 +3,29 @@
 create or replace function chat.is_identities(p_identities jsonb) returns boolean
 language plpgsql stable
 as $$
+declare
+    v_kind  text;
+    v_value jsonb;
 begin
-    if jsonb_typeof(p_identities) <> 'object' then
+    if p_identities is null then
+        return true;
+    end if;
+    if jsonb_typeof(p_identities) <> 'object'
+       or p_identities - '{phone,wa_id,bsuid,parent_bsuid}'::text[] <> '{}' then
         return false;
     end if;
-    return not exists (
-        select from jsonb_each(p_identities) g (kind, value)
-         where g.kind not in ('phone', 'wa_id', 'bsuid', 'parent_bsuid')
-            or jsonb_typeof(g.value) <> 'string' or g.value = '""' or octet_length(g.value::text) > 1000
-            or g.kind = 'phone' and g.value #>> '{}' !~ '^\+[1-9][0-9]{4,14}$');
+    foreach v_kind in array '{phone,wa_id,bsuid,parent_bsuid}'::text[]
+    loop
+        v_value := p_identities -> v_kind;
+        if v_value is null then
+            continue;
+        end if;
+        if jsonb_typeof(v_value) <> 'string' or v_value = '""' or octet_length(v_value::text) > 1000
+           or v_kind = 'phone' and v_value #>> '{}' !~ '^\+[1-9][0-9]{4,14}$' then
+            return false;
+        end if;
+    end loop;
+    return true;
 end
 $$;
 

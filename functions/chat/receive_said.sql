@@ -21,7 +21,8 @@ declare
     v_at              timestamptz := (p_event ->> 'at')::timestamptz;
     v_reply_to        text := nullif(p_event ->> 'reply_to', v_id);
     v_reply_id        uuid;
-    v_most            integer;
+    v_type            text := p_event ->> 'type';
+    v_content         text := p_event ->> 'content';
     v_known           chat.provider_messages;
     v_message         jsonb;
     v_message_id      uuid;
@@ -46,7 +47,12 @@ begin
             end if;
         end if;
     end if;
-    select l.content_characters into v_most from chat.limits l;
+    if v_type = 'text' and v_content is null then
+        v_content := '';
+    elsif length(v_content) > 1000 then
+        -- No limit for a message's content is as low as that.
+        v_content := left(v_content, (select l.content_characters from chat.limits l));
+    end if;
 
     v_sender_id := case when v_is_echo then p_channel.user_id else v_contact_id end;
     if v_is_echo then
@@ -57,10 +63,7 @@ begin
             v_conversation_id, v_sender_id,
             case when v_is_echo then p_channel.display_name else p_contact_name end,
             case when v_is_echo then 'person' else 'contact' end,
-            p_event ->> 'type',
-            left(case when p_event ->> 'type' = 'text' then coalesce(p_event ->> 'content', '')
-                      else p_event ->> 'content' end, v_most),
-            chat.fitted_metadata(p_event -> 'metadata'), v_reply_id);
+            v_type, v_content, chat.fitted_metadata(p_event -> 'metadata'), v_reply_id);
         exit when v_message is not null;
         update chat.conversations c set closed_at = null where c.conversation_id = v_conversation_id;
         perform chat.append_change(v_conversation_id, 'conversation_reopened', v_sender_id);

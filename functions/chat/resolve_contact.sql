@@ -20,25 +20,24 @@ create or replace function chat.resolve_contact(
 language plpgsql volatile
 as $$
 declare
-    v_contacts integer;
-    v_thread   chat.threads;
+    v_thread chat.threads;
 begin
     -- Nearly always everything leads to the same contact and has since before the event. Each identity is looked
     -- up in the key's index, whatever the planner believes of a table that was empty a moment ago.
-    select f.contact_id, f.contacts, t.conversation_id, u.display_name
-      into resolve_contact.contact_id, v_contacts, resolve_contact.conversation_id, resolve_contact.display_name
-      from (select i.contact_id, count(*) over () as contacts
+    select u.user_id, t.conversation_id, u.display_name
+      into resolve_contact.contact_id, resolve_contact.conversation_id, resolve_contact.display_name
+      from (select min(i.contact_id::text) as first, max(i.contact_id::text) as last,
+                   count(*) = count(i.contact_id) as all_known
               from jsonb_each_text(p_contact) g (kind, value)
               left join lateral (select x.contact_id
                                    from chat.contact_identities x
                                   where x.tenant_id = p_channel.tenant_id and x.kind = g.kind and x.value = g.value
                                     and x.learned_at <= p_at and (x.retired_at is null or x.retired_at >= p_at)
-                                  limit 1) i on true
-             group by i.contact_id
-             limit 1) f
-      left join chat.users u on u.user_id = f.contact_id
-      left join chat.threads t on t.contact_id = f.contact_id;
-    if v_contacts > 1 or conversation_id is null then
+                                  limit 1) i on true) f
+      join chat.users u on u.user_id = f.first::uuid
+      join chat.threads t on t.contact_id = u.user_id
+     where f.all_known and f.first = f.last;
+    if not found then
         contact_id := chat.recognised_contact(p_channel.tenant_id, p_contact, p_at);
         if contact_id is null then
             v_thread := chat.new_contact(p_channel.tenant_id, p_channel.channel_id, p_name, p_contact, p_at);
