@@ -333,8 +333,9 @@ def test_a_number_of_another_lead_stays_theirs(
     owner = value(
         db,
         "select i.contact_id::text from chat.contact_identities i"
-        " where i.tenant_id = %s and i.kind = 'phone'",
+        " where i.tenant_id = %s and i.kind = 'phone' and i.value = %s",
         world.tenant_id,
+        PHONE["value"],
     )
     assert owner == theirs["contact_id"]
 
