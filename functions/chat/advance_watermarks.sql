@@ -26,7 +26,7 @@ begin
     select m.* into v_member
       from chat.members m
      where m.conversation_id = p_conversation_id and m.user_id = coalesce(p_actor_id, chat.subject())
-       and m.left_seq is null
+       and m.left_seq is null and m.role not in ('agent', 'contact')
        for no key update;
     v_actor := chat.actor(p_actor_id);
     if v_actor.refusal is not null then

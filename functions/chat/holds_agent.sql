@@ -1,5 +1,5 @@
--- chat.holds_agent: for a batch of messages: whether someone without a member row writes to an inbox conversation, as
--- someone of the desk does for the first time. Their user row is then held against deactivation.
+-- chat.holds_agent: for a batch of messages: whether one of them is for an inbox conversation. Its sender's user row is
+-- then held against deactivation.
 --
 -- Takes    p_conversation_id, p_user_id.
 -- Locks    the user's row, without waiting: the batch holds member rows already, which come after it.
@@ -21,4 +21,4 @@ begin
 end
 $$;
 
-comment on function chat.holds_agent is 'Whether someone new to an inbox conversation writes there; holds their row.';
+comment on function chat.holds_agent is 'Whether someone writes to an inbox conversation; holds their row.';

@@ -1,21 +1,18 @@
 -- chat.lock_events: everything that receiving some events may touch, locked before any of it is looked at.
 --
 -- Takes    p_events: events in the neutral form, each with its "provider".
--- Locks    the names of all identities and messages in them, then the contacts they lead to, by id, the members of
---          those that may be merged, then the conversations, by id: so two batches, and a batch and an answer, never
---          deadlock.
+-- Locks    the names of all identities and messages in them, then the contacts they lead to, by id, then the
+--          conversations, by id: so two batches, and a batch and an answer, never deadlock.
 -- Writes   channels nobody has told us of.
 create or replace function chat.lock_events(p_events jsonb[]) returns void
 language plpgsql volatile
 as $$
 declare
     v_channel    record;
-    v_numbers    bigint[];
     v_tenants    uuid[];
     v_kinds      text[];
     v_values     text[];
     v_contacts   uuid[];
-    v_merging    uuid[];
     v_found      uuid[];
     v_previous   uuid[];
     v_has_target boolean;
@@ -30,9 +27,9 @@ begin
         perform chat.channel_for(v_channel.provider, v_channel.address, v_channel.display_name);
     end loop;
 
-    select array_agg(e.number), array_agg(c.tenant_id), array_agg(g.kind), array_agg(g.value)
-      into v_numbers, v_tenants, v_kinds, v_values
-      from unnest(p_events) with ordinality e (event, number)
+    select array_agg(c.tenant_id), array_agg(g.kind), array_agg(g.value)
+      into v_tenants, v_kinds, v_values
+      from unnest(p_events) e (event)
      cross join lateral (select x.tenant_id from chat.channels x
                           where x.provider = e.event ->> 'provider' and x.address = e.event ->> 'address'
                           limit 1) c
@@ -53,23 +50,17 @@ begin
     -- A contact who was merged while we waited leads elsewhere now: look again.
     v_has_target := exists (select from unnest(p_events) e (event) where e.event ?| '{target,reply_to,callback}');
     loop
-        select coalesce(array_agg(distinct s.contact_id), '{}'),
-               array_agg(distinct s.contact_id) filter (where s.first <> s.last)
-          into v_contacts, v_merging
-          from (select f.contact_id,
-                       min(f.contact_id::text) over (partition by f.number) as first,
-                       max(f.contact_id::text) over (partition by f.number) as last
-                  from (select i.number, k.contact_id
-                          from unnest(v_numbers, v_tenants, v_kinds, v_values) i (number, tenant_id, kind, value)
-                         cross join lateral (select x.contact_id from chat.contact_identities x
-                                              where x.tenant_id = i.tenant_id and x.kind = i.kind
-                                                and x.value = i.value
-                                              limit 1) k
-                         union all
-                        select e.number, t.contact_id
-                          from unnest(case when v_has_target then p_events end) with ordinality e (event, number)
-                         cross join lateral chat.event_targets(e.event) g (conversation_id)
-                          join chat.threads t on t.conversation_id = g.conversation_id) f) s;
+        select coalesce(array_agg(distinct f.contact_id), '{}') into v_contacts
+          from (select k.contact_id
+                  from unnest(v_tenants, v_kinds, v_values) i (tenant_id, kind, value)
+                 cross join lateral (select x.contact_id from chat.contact_identities x
+                                      where x.tenant_id = i.tenant_id and x.kind = i.kind and x.value = i.value
+                                      limit 1) k
+                 union all
+                select t.contact_id
+                  from unnest(case when v_has_target then p_events end) e (event)
+                 cross join lateral chat.event_targets(e.event) g (conversation_id)
+                  join chat.threads t on t.conversation_id = g.conversation_id) f;
         exit when v_contacts = v_previous;
         v_found := array(
             select u.user_id from chat.users u
@@ -79,13 +70,6 @@ begin
         exit when cardinality(v_found) = cardinality(v_contacts);
         v_previous := v_contacts;
     end loop;
-    -- Two contacts in one event may turn out to be one, and then their member rows go from one log to the other.
-    if v_merging is not null then
-        perform from chat.members m
-          where m.conversation_id in (select t.conversation_id from chat.threads t where t.contact_id = any (v_merging))
-          order by m.conversation_id, m.user_id
-            for update;
-    end if;
 
     v_previous := null;
     loop

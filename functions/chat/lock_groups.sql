@@ -8,7 +8,7 @@ language plpgsql volatile
 as $$
 begin
     perform from chat.members m
-      where m.user_id = p_user_id and m.left_seq is null
+      where m.user_id = p_user_id and m.left_seq is null and m.role not in ('agent', 'contact')
       order by m.conversation_id
         for no key update;
     perform from chat.conversations c

@@ -3,7 +3,7 @@
 -- Takes    p_survivor_id, p_other_id: contacts of one tenant, not merged away, whose rows the caller has locked;
 --          p_actor_id: who did it, null for what a provider's event told.
 -- Returns  the survivor's conversation_id; null where neither has one.
--- Locks    the member rows of both conversations, both conversations, both threads, their deliveries.
+-- Locks    both conversations, both threads, their deliveries.
 -- Writes   contact_identities, users (the other is deactivated), redirects of its id and of its conversation's, the
 --          merged log and its system message (contacts_merged), outbox: a reset of both conversations.
 create or replace function chat.merge_contacts(

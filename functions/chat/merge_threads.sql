@@ -1,7 +1,7 @@
 -- chat.merge_threads: makes one log of two inbox conversations, in time order, and one thread.
 --
 -- Takes    p_into, p_from: conversation ids. The caller has locked both contacts.
--- Locks    the member rows of both, both conversations, both threads, their deliveries; each kind by id.
+-- Locks    both conversations, both threads, their deliveries; each kind by id.
 -- Writes   everything that belongs to either, a redirect, outbox: a reset of both. See chat.renumber_log.
 -- Cost     both logs are written once more.
 create or replace function chat.merge_threads(p_into uuid, p_from uuid) returns void
@@ -15,8 +15,6 @@ declare
     v_event    jsonb;
     v_position bigint;
 begin
-    perform from chat.members m
-      where m.conversation_id in (p_into, p_from) order by m.conversation_id, m.user_id for update;
     perform from chat.conversations c
       where c.conversation_id in (p_into, p_from) order by c.conversation_id for update;
     perform from chat.threads t

@@ -2,9 +2,8 @@
 -- the message has to go out. In a conversation of another kind it is for members, which this sender is not.
 --
 -- Takes    the arguments of api.send_message_atomic, which have passed chat.message_refusal; p_conversation_id may be
---          that of a conversation that was merged; p_is_held: the sender's member row is there, and locked.
--- Locks    unless it is, the sender's user row (deactivation and erasure wait their turn at either); the conversation;
---          its thread.
+--          that of a conversation that was merged.
+-- Locks    the sender's user row, shared (deactivation and erasure wait their turn); the conversation; its thread.
 -- Writes   messages +1, conversations (last_seq), threads.last_activity_at, deliveries +1, the sender's member row the
 --          first time, outbox +1.
 -- Fails    validation_error, unauthenticated, permission_denied, not_found, not_a_member, idempotency_conflict,
@@ -17,8 +16,7 @@ create or replace function chat.send_to_contact(
     p_type              text,
     p_metadata          jsonb,
     p_reply_to_id       uuid,
-    p_source            text,
-    p_is_held           boolean
+    p_source            text
 ) returns jsonb
 language plpgsql volatile
 as $$
@@ -32,9 +30,7 @@ declare
 begin
     if exists (select from chat.conversations c
                 where c.conversation_id = chat.resolved_conversation(p_conversation_id) and c.kind = 'inbox') then
-        if not p_is_held then
-            perform from chat.users u where u.user_id = coalesce(p_actor_id, chat.subject()) for share;
-        end if;
+        perform from chat.users u where u.user_id = coalesce(p_actor_id, chat.subject()) for share;
         v_conversation := chat.lock_inbox(p_conversation_id);
     end if;
     v_actor := chat.actor(p_actor_id);

@@ -2,6 +2,8 @@
 
 import random
 import uuid
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -344,3 +346,77 @@ def test_purging_while_the_desk_marks(desk: Desk, swapped: bool) -> None:
     assert said(marking) == "done"
     thread = desk.sees(desk.thread)
     assert (thread["unread_count"], thread["read_seq"]) == (0, 1)
+
+
+def test_everything_at_once_leaves_one_log_with_everything(desk: Desk) -> None:
+    """No deadlock, no error, nothing lost, whoever is merged into whom meanwhile."""
+    numbers = [desk.one, desk.other, *(new_number() for _ in range(3))]
+    threads = [desk.thread, desk.other_thread]
+    contacts = [desk.contact, desk.other_contact]
+    for number in numbers[2:]:
+        received = desk.writes(number, "hello").succeed()
+        threads.append(received["conversation_id"])
+        contacts.append(received["contact"]["id"])
+    texts = iter(range(10**6))
+    agents = [agent.device() for agent in (desk.ann, desk.bob) for _ in range(3)]
+    rounds = 12
+
+    def worker(agent: Person, dice: random.Random) -> list[Json]:
+        answers = []
+        for _ in range(rounds):
+            thread, number = dice.choice(threads), dice.choice(numbers)
+            step = dice.choice(
+                [
+                    agent.sends(thread, f"said {next(texts)}"),
+                    agent.sends(thread, f"said {next(texts)}"),
+                    desk.reads(agent, dice.choice([thread, number])),
+                    agent.step("close_conversation_atomic", conversation_id=thread),
+                    agent.step("reopen_conversation_atomic", conversation_id=thread),
+                    agent.step(
+                        "assign_thread_atomic",
+                        conversation_id=thread,
+                        assignee_id=dice.choice([desk.ann.id, desk.bob.id]),
+                    ),
+                    desk.links(agent, dice.choice(contacts), number),
+                    agent.step("list_thread_messages", thread=thread),
+                ]
+            )
+            answers.append({**step.run(), "asked": step})
+        return answers
+
+    def writer(step_of: Step, dice: random.Random) -> list[Json]:
+        answers = []
+        for _ in range(rounds):
+            arguments = {
+                **step_of.arguments,
+                "provider_message_id": uuid.uuid4().hex,
+                "contact": {"phone": dice.choice(numbers)},
+                "content": f"said {next(texts)}",
+            }
+            step = Step(step_of.racer, step_of.function, arguments)
+            answers.append({**step.run(), "asked": step})
+        return answers
+
+    writers = [desk.writes(desk.one, "") for _ in range(3)]
+    tasks: list[Callable[[], list[Json]]] = [
+        *(partial(worker, agent, random.Random(n)) for n, agent in enumerate(agents)),
+        *(partial(writer, step, random.Random(n)) for n, step in enumerate(writers)),
+    ]
+    answers = [answer for done in at_once(tasks) for answer in done]
+    assert {said(answer) for answer in answers} <= {"done", "duplicate", "conversation_closed"}
+
+    for contact in contacts[1:]:
+        desk.ann.step(
+            "link_contact_atomic", contact_id=contact, kind="phone", value=desk.one
+        ).succeed()
+    expected = [
+        answer["asked"].arguments["content"]
+        for answer in answers
+        if said(answer) == "done" and "content" in answer["asked"].arguments
+    ]
+    told = desk.cast.rows(
+        "select content from chat.messages where conversation_id = %s and content like %s",
+        desk.thread,
+        "said %",
+    )
+    assert sorted(told) == sorted(expected)

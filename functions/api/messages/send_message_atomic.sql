@@ -29,7 +29,6 @@ security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_refusal      jsonb;
-    v_role         text;
     v_has_blocks   boolean;
     v_actor        record;
     v_conversation chat.conversations;
@@ -43,14 +42,13 @@ begin
     end if;
 
     -- Lock, then look: nothing read before the lock may decide anything after it.
-    select m.role into v_role
-      from chat.members m
-     where m.conversation_id = p_conversation_id and m.user_id = coalesce(p_actor_id, chat.subject())
-       and m.left_seq is null
-       for no key update;
-    if v_role is null or v_role in ('agent', 'contact') then
+    perform from chat.members m
+      where m.conversation_id = p_conversation_id and m.user_id = coalesce(p_actor_id, chat.subject())
+        and m.left_seq is null and m.role not in ('agent', 'contact')
+        for no key update;
+    if not found then
         return chat.send_to_contact(p_conversation_id, p_actor_id, p_content, p_client_message_id, p_type, p_metadata,
-                                    p_reply_to_id, p_source, v_role is not null);
+                                    p_reply_to_id, p_source);
     end if;
     v_actor := chat.actor(p_actor_id);
     if v_actor.refusal is not null then

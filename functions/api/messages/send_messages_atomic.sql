@@ -4,7 +4,7 @@
 -- Returns  results: what send_message_atomic answers to each, in the order given; one's refusal leaves the
 --          others as they are. An exception undoes all: send them again one by one.
 -- Locks    all senders' member rows, by conversation and user, then the conversations in id order: so two
---          batches, and a batch and a single send, never deadlock. A sender new to an inbox: chat.holds_agent.
+--          batches, and a batch and a single send, never deadlock. A sender in an inbox: chat.holds_agent.
 -- Retry    as send_message_atomic, message by message.
 -- Fails    validation_error, too_large; each result may carry the codes of send_message_atomic
 create or replace function api.send_messages_atomic(p_messages jsonb default null) returns jsonb
@@ -32,7 +32,7 @@ begin
                           coalesce((i.message ->> 'p_actor_id')::uuid, chat.subject())
                      from jsonb_array_elements(p_messages) i (message)
                     where chat.send_item_problem(i.message) is null)
-           and m.left_seq is null
+           and m.left_seq is null and m.role not in ('agent', 'contact')
          order by m.conversation_id, m.user_id
            for no key update);
 

@@ -42,7 +42,7 @@ begin
                and c.last_seq > c.purged_seq and c.created_at < p_before) l
      where l.seq > l.purged_seq;
     perform from chat.members m
-      where m.conversation_id = any (v_affected) and m.left_seq is null
+      where m.conversation_id = any (v_affected) and m.left_seq is null and m.role not in ('agent', 'contact')
       order by m.conversation_id, m.user_id
         for no key update;
     perform from chat.conversations c
