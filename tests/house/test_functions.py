@@ -38,7 +38,13 @@ OF_ACTORS = {
 # A listener's own calls: neither reads nor changes of what anybody stores.
 LISTENING = {"push_attach", "push_fetch", "push_sleep", "push_wake"}
 # Plans are kept: those made while tables are small must be good for large ones.
-BUSY = {"receive_message_atomic", "receive_webhooks_atomic"}
+BUSY = {
+    "claim_deliveries",
+    "receive_message_atomic",
+    "receive_webhooks_atomic",
+    "record_delivery_status_atomic",
+    "settle_delivery_atomic",
+}
 # What helpers refuse with and these functions do not: an erasure makes someone else the owner, a
 # batch answers each message by itself.
 NOT_ANSWERED = {

@@ -19,7 +19,7 @@ create or replace function api.record_delivery_status_atomic(
     p_callback            text default null
 ) returns jsonb
 language plpgsql volatile
-security definer set search_path = pg_catalog, pg_temp
+security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
 as $$
 declare
     v_refusal jsonb := chat.service_refusal();

@@ -21,7 +21,7 @@ create or replace function api.settle_delivery_atomic(
     p_identities          jsonb default null
 ) returns jsonb
 language plpgsql volatile
-security definer set search_path = pg_catalog, pg_temp
+security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
 as $$
 declare
     v_refusal  jsonb := chat.service_refusal();
