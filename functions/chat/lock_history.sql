@@ -19,7 +19,8 @@ begin
                from unnest(v_groups) g (conversation_id)
               order by 1) k;
     perform from chat.members m
-      where m.left_seq is null and m.role not in ('agent', 'contact') and (m.user_id = p_user_id or m.conversation_id = any (v_groups))
+      where m.left_seq is null and m.role not in ('agent', 'contact')
+        and (m.user_id = p_user_id or m.conversation_id = any (v_groups))
       order by m.conversation_id, m.user_id
         for no key update;
     perform from chat.conversations c

@@ -1,8 +1,8 @@
 -- api.upsert_user_atomic: make a user or bring them up to date. For services that sync a directory.
 --
--- Takes    p_user_id: also a contact who was merged; null: found by (p_tenant_id, p_external_id), else made; p_display_name: needed for a new
---          user; p_kind: person | bot | contact; p_external_id, p_email; p_tenant_id: the user's tenant, made
---          if new; null: the default one. Null leaves a field of an existing user as it is.
+-- Takes    p_user_id: also a contact who was merged; null: found by (p_tenant_id, p_external_id), else made;
+--          p_display_name: needed for a new user; p_kind: person | bot | contact; p_external_id, p_email; p_tenant_id:
+--          the user's tenant, made if new; null: the default one. Null leaves a field of an existing user as it is.
 -- Returns  user_id, user, created.
 -- Locks    the user's row.
 -- Retry    naturally. A deactivated user is active again; an erased one stays erased.
