@@ -25,6 +25,27 @@ def test_same_key_with_other_content_is_a_conflict(people: People) -> None:
     check_refusal(other, 409, "idempotency_conflict")
 
 
+def test_people_say_of_themselves_only_what_they_are(people: People) -> None:
+    body = {"content": "x", "metadata": {"n": 1}, "client_message_id": "s", "source": "person"}
+    mine = people.as_ada.post(people.messages, json=body)
+    again = people.as_ada.post(people.messages, json=body)
+    assert (mine.status_code, again.status_code) == (201, 200)
+    assert mine.json()["message"]["metadata"] == {"n": 1}
+    for source, status, error in (
+        ("automation", 403, "permission_denied"),
+        ("bot", 403, "permission_denied"),
+        ("system", 400, "validation_error"),
+    ):
+        other = people.as_ada.post(people.messages, json={"content": "x", "source": source})
+        check_refusal(other, status, error)
+
+
+def test_a_service_says_where_a_message_comes_from(site: Site, people: People) -> None:
+    with site.service(people.ada) as service:
+        sent = service.post(people.messages, json={"content": "x", "source": "automation"})
+    assert (sent.status_code, sent.json()["message"]["source"]) == (201, "automation")
+
+
 def test_numbers_in_metadata_keep_every_digit(people: People) -> None:
     raw = b'{"content":"n","metadata":{"big":123456789012345678901234567890,"id":9007199254740993}}'
     sent = people.as_ada.post(
