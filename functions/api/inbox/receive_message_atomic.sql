@@ -25,6 +25,7 @@ create or replace function api.receive_message_atomic(
 ) returns jsonb
 language plpgsql volatile
 security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
+set plan_cache_mode = force_generic_plan
 as $$
 declare
     v_refusal jsonb := chat.service_refusal();

@@ -14,6 +14,7 @@
 create or replace function api.receive_webhooks_atomic(p_webhooks jsonb default null) returns jsonb
 language plpgsql volatile
 security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
+set plan_cache_mode = force_generic_plan
 as $$
 declare
     v_most       integer := (select l.webhooks_per_batch from chat.limits l);
