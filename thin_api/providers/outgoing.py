@@ -13,8 +13,8 @@ import httpx
 Json = dict[str, Any]
 Delivery = Mapping[str, Any]  # an element of what claim_deliveries gives
 
-# Nobody knows whether what stands behind a gateway has taken the message.
-UNKNOWN_STATUSES = frozenset({502, 504})
+# Nobody knows whether what stands behind a gateway, or was slow, has taken the message.
+UNKNOWN_STATUSES = frozenset({408, 502, 504})
 LONGEST_WAIT = 3600.0  # seconds a provider may ask us to stay away
 LONGEST_TEXT = 1000  # characters kept of what a provider says of an error
 
@@ -58,7 +58,9 @@ def attachment(delivery: Delivery) -> Any:
     return found
 
 
-def refused(response: httpx.Response, code: Any, again: frozenset[int], error: Json) -> Outcome:
+def refused(
+    response: httpx.Response, code: int | None, again: frozenset[int], error: Json
+) -> Outcome:
     """Judge a refusal by its status and code; `again` are the codes that pass with time."""
     if response.status_code in UNKNOWN_STATUSES:
         return Outcome("unknown", error=error)
@@ -91,6 +93,11 @@ def json_object(response: httpx.Response) -> Json:
     except ValueError:
         return {}
     return body if isinstance(body, dict) else {}
+
+
+def number(value: Any) -> int | None:
+    """Take an error code that is one."""
+    return value if isinstance(value, int) else None
 
 
 def told(code: Any, title: Any, details: Any, status: int) -> Json:

@@ -12,6 +12,7 @@ from thin_api.providers.outgoing import (
     Undeliverable,
     attachment,
     json_object,
+    number,
     refused,
     told,
 )
@@ -57,7 +58,7 @@ class TwilioCourier:
             if not isinstance(sid, str) or not sid:
                 return Outcome("unknown", error=told("no_id", "the answer has no id", None, 200))
             return Outcome("sent", sid)
-        code = body.get("code")
+        code = number(body.get("code"))
         error = told(code, body.get("message"), None, response.status_code)
         outcome = refused(response, code, THROTTLED | {TOKEN}, error)
         return outcome._replace(is_our_fault=outcome.is_our_fault or code == TOKEN)

@@ -12,6 +12,7 @@ from thin_api.providers.outgoing import (
     Undeliverable,
     attachment,
     json_object,
+    number,
     refused,
     told,
 )
@@ -110,7 +111,7 @@ def _content(delivery: Delivery) -> Any:
 def _refusal(response: httpx.Response, given: Any) -> Outcome:
     error = given if isinstance(given, dict) else {}
     data = error.get("error_data")
-    code = error.get("code")
+    code = number(error.get("code"))
     outcome = refused(
         response,
         code,
