@@ -19,13 +19,13 @@ begin
     end if;
 
     v_channel.channel_id := chat.derived_id(v_tenant_id, format('channel:%s:%s', p_provider, p_address));
-    -- Whoever comes second, at the same moment, waits here and finds it done.
+    -- Whoever comes second, at the same moment, waits here and finds it done: at whichever key they meet first.
     insert into chat.users (user_id, tenant_id, kind, display_name)
     values (v_channel.channel_id, v_tenant_id, 'bot', v_name)
-        on conflict (user_id) do nothing;
+        on conflict do nothing;
     insert into chat.channels (channel_id, tenant_id, provider, address, display_name, user_id)
     values (v_channel.channel_id, v_tenant_id, p_provider, p_address, v_name, v_channel.channel_id)
-        on conflict (provider, address) do nothing;
+        on conflict do nothing;
     select c.* into strict v_channel from chat.channels c where c.provider = p_provider and c.address = p_address;
     return v_channel;
 end
