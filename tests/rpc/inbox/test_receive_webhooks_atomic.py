@@ -362,3 +362,18 @@ def test_what_the_contact_does_to_our_messages_finds_them(db: Connection, world:
         "select emoji, user_id::text from chat.reactions where conversation_id = %s",
         world.thread,
     ) == [("👍", world.contact)]
+
+
+def test_a_webhook_of_hundreds_of_messages_does_not_use_up_the_servers_locks(
+    db: Connection, world: World
+) -> None:
+    people = [{"phone": f"+4917{number:07}", "wa_id": f"4917{number:07}"} for number in range(400)]
+    result = tell(db, *(said(f"wamid.{one['wa_id']}", contact=one, at=at(1)) for one in people))
+    assert (result["events"], result["duplicates"]) == (400, 0)
+    assert (
+        value(
+            db,
+            "select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()",
+        )
+        < 100
+    )
