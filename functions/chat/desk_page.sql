@@ -34,8 +34,9 @@ begin
                             where m.conversation_id = t.conversation_id and m.seq > t.read_seq
                               and m.source = 'contact' and m.deleted_at is null))
        and (p_closed is null
-            or p_closed = (select c.closed_at is not null
-                             from chat.conversations c where c.conversation_id = t.conversation_id))
+            or exists (select from chat.conversations c
+                        where c.conversation_id = t.conversation_id
+                          and (p_closed and c.closed_at is not null or not p_closed and c.closed_at is null)))
        and (v_query is null
             or t.contact_id in (
                    select u.user_id from chat.users u
