@@ -532,7 +532,7 @@ class Hub:
                 seated = subscriber.desk_snapshot
                 async with self._turn:
                     page = await self._database.changes(conversation_id, subscriber.user_id, seq)
-                if page.is_reset:
+                if page.is_reset or _is_elsewhere(page, conversation_id):
                     conversation_id = await self._tell_reset(subscriber, conversation_id, page)
                     seq = page.last_seq
                 elif page.changes:
@@ -734,6 +734,14 @@ async def _unless_it_fails(subscriber: Subscriber, opening: Awaitable[None]) -> 
 def close_code(failure: Failure) -> int:
     """Tell which code closes a socket for this reason."""
     return TOO_SLOW if failure.status in (429, 503) else UNAUTHENTICATED
+
+
+def _is_elsewhere(page: LogPage, conversation_id: str) -> bool:
+    """Tell whether a page is of the log of another conversation, which this one was merged into."""
+    if not page.changes:
+        return False
+    _, body = page.changes[0]
+    return bool(orjson.loads(body)["conversation_id"] != conversation_id)
 
 
 def _is_told(frame: Frame, conversation_id: str, seq: int) -> bool:

@@ -18,9 +18,13 @@ from tests.support import (
     Connection,
     Json,
     connect,
+    new_channel,
     new_direct,
     new_group,
+    new_tenant,
+    new_user,
     new_users,
+    receive,
     send,
     succeed,
     violations,
@@ -187,6 +191,45 @@ async def test_what_one_sends_and_changes_the_other_sees_as_the_server_has_it(
         assert await other.read(chat) == 0
         await one.load(chat)
         assert one.store.messages(chat) == other.store.messages(chat)
+
+
+async def test_an_agent_follows_threads_through_cuts_restarts_and_a_merge(world: World) -> None:
+    tenant_id = new_tenant(world.db)
+    channel, agent = new_channel(world.db, tenant_id), new_user(world.db, tenant_id=tenant_id)
+    phones = ["+491701234567", "+491701234568"]
+    survivor, other = (receive(world.db, channel, "hello", phone) for phone in phones)
+    thread = survivor["conversation_id"]
+    async with world.client(agent, cursors={thread: 0, other["conversation_id"]: 0}) as client:
+
+        def is_over(_: Frame) -> bool:  # a reset may cover the end: it is no frame of its own then
+            told = [one["content"] for one in client.store.messages(thread)]
+            return "the end" in told and other["conversation_id"] not in client.store.conversations
+
+        following = asyncio.create_task(until(client, is_over))
+        async with asyncio.timeout(PATIENCE):
+            await client.connected.wait()
+        for number in range(12):
+            receive(world.db, channel, f"{number}", phones[number % 2])
+            if number % 4 == 1:
+                world.relay.cut()
+            if number == 6:
+                await asyncio.to_thread(world.stop)
+                world.start()
+            await asyncio.sleep(0)
+        linked = succeed(
+            world.db,
+            "link_contact_atomic",
+            actor_id=agent,
+            contact_id=survivor["contact"]["id"],
+            kind="phone",
+            value=phones[1],
+        )
+        assert linked["conversation_id"] == thread
+        receive(world.db, channel, "the end", phones[1])
+        frames = await following
+        assert client.store.messages(thread) == world.listed(thread, agent)
+        seen = numbered(frames, thread)
+        assert sorted(set(seen)) == seen
 
 
 async def test_cuts_and_restarts_lose_nothing_and_repeat_nothing(world: World) -> None:

@@ -362,11 +362,12 @@ def test_a_merge_resets_both_and_goes_on_with_the_survivor(shop: Shop) -> None:
         assert numbers(frames, other.thread) == []
 
 
-def test_a_cursor_from_before_a_merge_is_told_where_to_go_on(shop: Shop) -> None:
+@pytest.mark.parametrize("cursor", [0, 1])
+def test_a_cursor_from_before_a_merge_is_told_where_to_go_on(shop: Shop, cursor: int) -> None:
     survivor, other = shop.contact(), shop.contact()
     _link(survivor, other.phone)
     last_seq = survivor.last_seq
-    socket = shop.stage.socket(shop.ann, {other.thread: 1})
+    socket = shop.stage.socket(shop.ann, {other.thread: cursor})
     assert socket.next() == {
         "type": "reset",
         "conversation_id": other.thread,
