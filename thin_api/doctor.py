@@ -51,6 +51,7 @@ def checks(settings: Settings) -> list[tuple[str, Callable[[Connection], Iterato
         ("grants", _grants),
         ("server settings", lambda connection: _server_settings(connection, settings)),
         ("indexes", _indexes),
+        ("deliveries", _deliveries),
         ("invariants", lambda connection: _invariants(connection, settings)),
     ]
 
@@ -214,6 +215,24 @@ def _indexes(connection: Connection) -> Iterator[Finding]:
             where n.nspname = 'chat' and not i.indisvalid"""
     ):
         yield Finding(f"index {row.name} is not valid", f"reindex index concurrently {row.name}")
+
+
+def _deliveries(connection: Connection) -> Iterator[Finding]:
+    for row in connection.execute(
+        """select c.provider, count(*) as waiting, min(d.due_at)::text as since
+             from chat.deliveries d
+             join chat.channels c on c.channel_id = d.channel_id
+            where d.status = 'queued' and d.due_at < now() - interval '10 minutes'
+              and not exists (select
+                                from chat.deliveries o
+                               where o.conversation_id = d.conversation_id and o.status = 'queued'
+                                 and o.due_at > now())
+            group by c.provider"""
+    ):
+        yield Finding(
+            f"{row.waiting} messages wait for {row.provider} since {row.since}",
+            f"give a server the credentials of {row.provider} (docs/settings.md)",
+        )
 
 
 def _invariants(connection: Connection, settings: Settings) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ import jwt
 import psycopg
 import pytest
 
-from tests.support import wait_for
+from tests.support import connect, new_channel, new_tenant, new_user, receive, send, wait_for
 from thin_api import embedded
 from thin_api.seed import ADA
 
@@ -204,6 +204,19 @@ def test_broken_data_is_found_with_status_1(elsewhere: Parley, fresh_database: s
     assert done.returncode == 1
     assert done.stdout
     assert elsewhere("doctor").returncode == 1
+
+
+def test_answers_that_nobody_sends_are_found(elsewhere: Parley, fresh_database: str) -> None:
+    with connect(fresh_database) as service:
+        tenant_id = new_tenant(service)
+        thread = receive(service, new_channel(service, tenant_id), "hi")["conversation_id"]
+        send(service, thread, new_user(service, "Ann", tenant_id=tenant_id), "hello")
+    assert "ok       deliveries" in elsewhere("doctor").stdout
+    with connect(fresh_database, None) as login:
+        login.execute("update chat.deliveries set due_at = now() - interval '1 hour'")
+    done = elsewhere("doctor")
+    assert done.returncode == 1
+    assert "1 messages wait for whatsapp since" in done.stdout
 
 
 def test_a_change_by_hand_is_found(elsewhere: Parley, fresh_database: str) -> None:
