@@ -423,6 +423,20 @@ async def test_a_merged_conversation_is_gone_on_with_as_the_survivor(
         assert contents(client) == [f"message {n}" for n in (1, 2, 3, 4, 5)]
 
 
+async def test_a_log_that_turns_out_to_be_the_survivors_is_gone_on_with_there(
+    server: FakeServer, log: Log
+) -> None:
+    server.sessions = [at_desk()]
+    server.answers = [log.changes(0)]
+    many = {f"{n:08}": 0 for n in range(MOST_CURSORS)}
+    async with server.client(cursors=many | {THERE: 0}) as client:
+        frames = await take(client, 2)
+        assert [one["type"] for one in frames] == ["reset"] * 2
+        assert frames[0]["merged_into"] == HERE
+        assert THERE not in client.store.conversations
+        assert contents(client) == [f"message {n}" for n in (1, 2, 3, 4, 5)]
+
+
 async def test_a_conversation_we_lost_is_left(server: FakeServer, log: Log) -> None:
     lost = {"type": "error", "error": "not_a_member", "conversation_id": HERE, "message": "no"}
 

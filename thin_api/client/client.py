@@ -366,6 +366,11 @@ class Client:
             told = {"type": "reset", "conversation_id": conversation_id}
             self._reset(conversation, {**told, "last_seq": page["last_seq"]})
             return
+        if page["changes"] and page["changes"][0]["conversation_id"] != conversation_id:
+            survivor = page["changes"][0]["conversation_id"]
+            told = {"type": "reset", "conversation_id": conversation_id, "merged_into": survivor}
+            self._merge({**told, "last_seq": page["last_seq"]})
+            return
         freed = self.store.apply_changes(conversation_id, page, after)
         if page["has_more"]:
             last_seq = self._missing[conversation_id] = max(last_seq, page["last_seq"])
