@@ -27,7 +27,7 @@ from tests.support import (
 
 Serve = Callable[..., list[Server]]
 
-LEASE = "6 seconds"
+LEASE = "10 seconds"  # long enough for a status to come by, on a busy machine
 THREADS = 6
 EACH = 3
 LOAD = 250  # messages at least, and more until servers were killed so often
