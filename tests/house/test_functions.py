@@ -40,6 +40,7 @@ LISTENING = {"push_attach", "push_fetch", "push_sleep", "push_wake"}
 # Plans are kept: those made while tables are small must be good for large ones.
 BUSY = {
     "claim_deliveries",
+    "import_thread_atomic",
     "receive_message_atomic",
     "receive_webhooks_atomic",
     "record_delivery_status_atomic",

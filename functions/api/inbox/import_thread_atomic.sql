@@ -22,7 +22,7 @@ create or replace function api.import_thread_atomic(
     p_thread    jsonb
 ) returns jsonb
 language plpgsql volatile
-security definer set search_path = pg_catalog, pg_temp
+security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
 as $$
 declare
     v_refusal  jsonb := coalesce(chat.service_refusal(), chat.import_refusal(p_thread));
