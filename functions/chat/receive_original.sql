@@ -18,6 +18,10 @@ begin
     if not p_known.is_awaited then
         return '{"outcome": "duplicate"}';
     end if;
+    -- Finding out who wrote may have merged two contacts, and moved the message.
+    select p.* into strict p_known
+      from chat.provider_messages p
+     where p.channel_id = p_known.channel_id and p.provider_message_id = p_known.provider_message_id;
     perform chat.unified_contact(p_contact_id, p_known.conversation_id);
     update chat.provider_messages p
        set is_awaited = false, sent_at = v_at
