@@ -52,6 +52,7 @@ class Deliveries:
         self._name = f"{socket.gethostname()}/{os.getpid()}"
         self._woken = asyncio.Event()
         self._stopping = False
+        self._up_since = time.monotonic()
         self._sending: set[asyncio.Task[None]] = set()
         self._round: asyncio.Task[None] | None = None
 
@@ -115,6 +116,7 @@ class Deliveries:
                     "p_worker": self._name,
                     "p_limit": room,
                     "p_providers": list(self._couriers),
+                    "p_up_for": datetime.timedelta(seconds=begun - self._up_since),
                 },
             )
         )

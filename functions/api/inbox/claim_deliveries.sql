@@ -1,14 +1,16 @@
 -- api.claim_deliveries: gives a worker messages that have to go out, for it alone.
 --
 -- Takes    p_worker: its name, for people; p_limit: how many it can send at once; p_lease: how long they are its own,
---          by default chat.limits.delivery_lease; p_providers: those it can call, null: any.
+--          by default chat.limits.delivery_lease; p_providers: those it can call, null: any; p_up_for: how long
+--          the worker and what receives statuses have been up, null: long enough.
 -- Returns  deliveries: each with conversation_id, message_id, lease, attempts, type, content, metadata, callback
 --          (to be sent along: a status that brings it back settles the delivery), channel (channel_id, provider,
 --          address), contact (its newest phone, wa_id, bsuid), reply_to (provider's id of the message it answers, or
 --          null); failed: how many could not go out any more; lease_seconds; wait_seconds: until the next is due,
 --          null when none waits.
 -- Rule     Of a conversation only the oldest that has not gone out: their order is kept. When a lease ends with no
---          answer and no status from the provider, the delivery is given away again, limits.delivery_attempts times.
+--          answer and no status from the provider, the delivery is given away again, limits.delivery_attempts times;
+--          not before the worker has been up for a lease, as a status sent while we were down comes again first.
 -- Locks    the deliveries; those that somebody holds are skipped.
 -- Writes   deliveries (lease, attempts, due_at); a failure and an outbox row for what may not go out any more: the
 --          reply window has closed, the message was deleted, the contact has no address, tried often enough.
@@ -17,7 +19,8 @@ create or replace function api.claim_deliveries(
     p_worker    text,
     p_limit     integer default 10,
     p_lease     interval default null,
-    p_providers text[] default null
+    p_providers text[] default null,
+    p_up_for    interval default null
 ) returns jsonb
 language plpgsql volatile
 security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
@@ -49,6 +52,7 @@ begin
           join chat.messages m on m.conversation_id = d.conversation_id and m.id = d.message_id
           join chat.channels c on c.channel_id = d.channel_id
          where d.status = 'queued' and d.due_at <= v_now
+           and (d.lease is null or p_up_for is null or p_up_for >= v_lease)
            and (p_providers is null or c.provider = any (p_providers))
            and not exists (select
                              from chat.deliveries o

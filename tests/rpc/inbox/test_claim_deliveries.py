@@ -51,6 +51,25 @@ def test_a_lease_that_has_ended_is_given_away(db: Connection, world: World) -> N
     assert second["lease"] != first["lease"]
 
 
+def test_what_may_have_gone_out_waits_until_its_status_could_have_come(
+    db: Connection, world: World
+) -> None:
+    claim_offer(db)
+    hasten(db)
+    assert claim(db, up_for="1 minute") == []
+    (claimed,) = claim(db, up_for="2 minutes")
+    assert claimed["message_id"] == world.offer["id"]
+
+
+def test_what_was_never_sent_does_not_wait_for_a_worker_to_be_up(
+    db: Connection, world: World
+) -> None:
+    (claimed,) = claim(db, up_for="0 seconds")
+    settle(db, claimed, "retry")
+    hasten(db)
+    assert len(claim(db, up_for="0 seconds")) == 1
+
+
 def test_a_lease_is_as_long_as_asked(db: Connection, world: World) -> None:
     result = succeed(db, "claim_deliveries", worker="one", lease="7 seconds")
     assert (result["lease_seconds"], len(result["deliveries"])) == (7, 1)
