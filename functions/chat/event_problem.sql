@@ -51,6 +51,9 @@ begin
         if jsonb_typeof(p_event -> 'metadata') not in ('object', 'null') then
             return 'metadata is not an object';
         end if;
+        if octet_length(p_event ->> 'reply_to') > 1000 then
+            return 'reply_to is longer than 1,000 bytes';
+        end if;
     elsif v_kind = 'reaction' and length(p_event ->> 'emoji') > 32 then
         return 'emoji is longer than 32 characters';
     elsif v_kind = 'system'

@@ -70,12 +70,15 @@ begin
       into v_positions, v_events
       from (select w.position, e.number,
                    case when jsonb_typeof(e.event) = 'object'
-                        then jsonb_set(e.event, '{provider}', w.webhook -> 'provider') else e.event end as event
-              from (select min(d.position) as position, p_webhooks -> (min(d.position)::integer - 1) as webhook
-                      from unnest(v_digests) with ordinality d (digest, position)
-                     where d.digest = any (v_stored)
-                     group by d.digest) w
-             cross join lateral jsonb_array_elements(w.webhook -> 'events') with ordinality e (event, number)) f;
+                        then jsonb_set(e.event, '{provider}', w.provider) else e.event end as event
+              -- What is sorted holds an event and not, beside each, the webhook it came in.
+              from (select p.position, p_webhooks #> array[p.index, 'provider'] as provider,
+                           p_webhooks #> array[p.index, 'events'] as events
+                      from (select min(d.position) as position, (min(d.position) - 1)::text as index
+                              from unnest(v_digests) with ordinality d (digest, position)
+                             where d.digest = any (v_stored)
+                             group by d.digest) p) w
+             cross join lateral jsonb_array_elements(w.events) with ordinality e (event, number)) f;
     v_refusals := array(
         select chat.event_refusal(e.event) from unnest(v_events) with ordinality e (event, number) order by e.number);
     perform chat.lock_events(array(

@@ -131,6 +131,7 @@ def test_the_same_payload_is_taken_in_once(db: Connection, world: World) -> None
         {"type": None},
         {"type": "system"},
         {"metadata": []},
+        {"reply_to": "i" * 1001},
         {"contact": None},
         {"contact": {}},
         {"contact": {"phone": 7}},
@@ -377,3 +378,16 @@ def test_a_webhook_of_hundreds_of_messages_does_not_use_up_the_servers_locks(
         )
         < 100
     )
+
+
+def test_a_webhook_of_hundreds_of_messages_is_not_copied_for_each(
+    db: Connection, world: World
+) -> None:
+    given = webhook(*(said(f"wamid.{number}", content="x" * 2000) for number in range(200)))
+    (plan,) = value(
+        db,
+        "explain (analyze, buffers, format json) select api.receive_webhooks_atomic(%s)",
+        Jsonb([given]),
+    )
+    assert len(log(db)) == 200
+    assert plan["Plan"]["Temp Written Blocks"] == 0
