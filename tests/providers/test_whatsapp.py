@@ -271,6 +271,16 @@ def test_a_message_in_a_group_says_which() -> None:
     assert (event["contact"], event["metadata"]) == (KNOWN_BY, {"group_id": "G1"})
 
 
+def test_in_a_group_answers_and_reactions_do_not_make_one_contact_of_two() -> None:
+    answer = message(group_id="G1", context={"id": "wamid.0", "from": "16505551234"})
+    assert "reply_to" not in one(webhook(value(messages=[answer])))
+    reaction = {"message_id": "wamid.0", "emoji": "👍"}
+    reacts = message(type="reaction", reaction=reaction, group_id="G1")
+    event = one(webhook(value(messages=[reacts])))
+    assert (event["kind"], event["type"], "target" in event) == ("message", "unsupported", False)
+    assert event["metadata"]["original"]["reaction"] == reaction
+
+
 def test_everything_of_a_batch_is_read() -> None:
     numbers = itertools.count()
     payload = webhook()

@@ -109,7 +109,9 @@ class _Change:
         if provider_id is None or not who["contact"]:
             return  # nobody's: the payload is kept
         event = {**self._event(item, provider_id), **who}
-        change = _change_of_another(kind, item)
+        # In a group one answers and reacts to what others said, who are other contacts for that.
+        in_group = item.get("group_id") is not None
+        change = None if in_group and kind == "reaction" else _change_of_another(kind, item)
         if change is not None:
             yield {**event, **change, "by": by}
             return
@@ -119,7 +121,7 @@ class _Change:
                 **event,
                 "kind": "message" if by == "contact" else "echo",
                 **said(kind, item, self._value.get("errors")),
-                "reply_to": text(context.get("id")),
+                "reply_to": None if in_group else text(context.get("id")),
             }
         )
 
