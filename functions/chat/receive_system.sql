@@ -3,7 +3,7 @@
 -- Takes    p_event: a system event: contact is what they had, new what they have.
 -- Returns  as chat.receive_event.
 -- Writes   contact_identities, canonical keys, a system message, provider_messages +1; a merge where somebody was
---          seen with what is new before this was told.
+--          seen with what is new before this was told; then what was parked for the message.
 create or replace function chat.receive_system(p_channel chat.channels, p_event jsonb, p_contact_id uuid)
 returns jsonb
 language plpgsql volatile
@@ -46,6 +46,7 @@ begin
         jsonb_build_object('event', p_event -> 'event'));
     insert into chat.provider_messages (channel_id, provider_message_id, conversation_id, message_id, sent_at)
     values (p_channel.channel_id, p_event ->> 'id', v_conversation_id, (v_message ->> 'id')::uuid, v_at);
+    perform chat.apply_parked(p_channel, p_event ->> 'id');
     return jsonb_build_object('outcome', 'received', 'message', v_message, 'contact_id', v_contact_id,
                               'conversation_id', v_conversation_id);
 end

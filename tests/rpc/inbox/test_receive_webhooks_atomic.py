@@ -285,6 +285,27 @@ def test_what_comes_before_its_message_waits_for_it(db: Connection, world: World
     ) == [("an answer", "one")]
 
 
+def test_what_answers_a_system_message_waits_for_it_too(db: Connection, world: World) -> None:
+    moved = {
+        "kind": "system",
+        "id": "wamid.0",
+        "event": "contact_identity_changed",
+        "content": "Eve has a new telephone",
+        "new": {},
+    }
+    tell(db, said("wamid.1", "an answer", reply_to="wamid.0"))
+    tell(db, moved)
+    assert value(db, "select count(*) from chat.parked_events") == 0
+    assert rows(
+        db,
+        "select m.content, r.content from chat.messages m join chat.messages r"
+        " on r.conversation_id = m.conversation_id and r.id = m.reply_to_id"
+        " where m.conversation_id = %s",
+        thread(db),
+    ) == [("an answer", "Eve has a new telephone")]
+    assert rows(db, "select * from api.check_invariants()") == []
+
+
 def test_a_change_of_number_keeps_the_conversation(db: Connection, world: World) -> None:
     new = {"phone": "+491708888888", "wa_id": "491708888888"}
     system = {
