@@ -31,7 +31,7 @@ declare
 begin
     v_refusal := coalesce(
         case when p_contact_id is null then chat.invalid('contact_id', 'is missing') end,
-        chat.identity_refusal(p_kind, p_value, 'value'));
+        chat.identity_refusal(p_kind, p_value, 'value', 'kind'));
     if v_refusal is not null then
         return v_refusal;
     end if;

@@ -31,6 +31,8 @@ begin
         case when p_provider is null then chat.invalid('provider', 'is missing')
              when p_address is null then chat.invalid('address', 'is missing')
              when coalesce(p_provider_message_id, '') = '' then chat.invalid('provider_message_id', 'is missing')
+             when octet_length(p_provider_message_id) > 1000 then
+                 chat.invalid('provider_message_id', 'is longer than 1,000 bytes')
              when p_status is null or p_status not in ('sent', 'delivered', 'read', 'played', 'failed') then
                  chat.invalid('status', 'must be sent, delivered, read, played or failed')
              when jsonb_typeof(p_error) <> 'object' then chat.invalid('error', 'must be an object') end);

@@ -39,6 +39,8 @@ begin
                  chat.invalid('outcome', 'must be sent, retry, failed or unknown')
              when p_outcome = 'sent' and coalesce(p_provider_message_id, '') = '' then
                  chat.invalid('provider_message_id', 'is missing')
+             when octet_length(p_provider_message_id) > 1000 then
+                 chat.invalid('provider_message_id', 'is longer than 1,000 bytes')
              when jsonb_typeof(p_error) <> 'object' then chat.invalid('error', 'must be an object')
              when p_identities <> '{}' and not chat.is_identities(p_identities) then
                  chat.invalid('identities', 'must be an object of phone, wa_id or bsuid') end);

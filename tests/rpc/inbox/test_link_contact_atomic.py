@@ -420,20 +420,20 @@ def test_two_contacts_without_threads_are_one(db: Connection, world: World) -> N
 
 
 @pytest.mark.parametrize(
-    ("kind", "identity", "code"),
+    ("kind", "identity", "code", "field"),
     [
-        (None, "x", "validation_error"),
-        ("email", "a@example.org", "validation_error"),
-        ("lead", None, "validation_error"),
-        ("lead", "", "validation_error"),
-        ("lead", " ", "validation_error"),
-        ("phone", "0170 1234567", "validation_error"),
-        ("phone", "+0170", "validation_error"),
-        ("lead", "L" * 201, "too_large"),
+        (None, "x", "validation_error", "kind"),
+        ("email", "a@example.org", "validation_error", "kind"),
+        ("lead", None, "validation_error", "value"),
+        ("lead", "", "validation_error", "value"),
+        ("lead", " ", "validation_error", "value"),
+        ("phone", "0170 1234567", "validation_error", "value"),
+        ("phone", "+0170", "validation_error", "value"),
+        ("lead", "L" * 201, "too_large", "value"),
     ],
 )
 def test_an_identity_is_of_a_kind_and_has_a_value(
-    db: Connection, world: World, kind: str | None, identity: str | None, code: str
+    db: Connection, world: World, kind: str | None, identity: str | None, code: str, field: str
 ) -> None:
     result = refuse(
         db,
@@ -444,7 +444,7 @@ def test_an_identity_is_of_a_kind_and_has_a_value(
         kind=kind,
         value=identity,
     )
-    assert result["details"]["field"] == "value"
+    assert result["details"]["field"] == field
 
 
 def test_a_contact_must_be_named_and_exist(db: Connection, world: World) -> None:

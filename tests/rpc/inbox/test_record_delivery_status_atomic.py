@@ -171,6 +171,7 @@ def test_a_message_that_is_purged_is_passed_over(db: Connection, world: World) -
         ({"address": None}, "address"),
         ({"provider_message_id": None}, "provider_message_id"),
         ({"provider_message_id": ""}, "provider_message_id"),
+        ({"provider_message_id": "i" * 1001}, "provider_message_id"),
         ({"status": None}, "status"),
         ({"status": "queued"}, "status"),
         ({"status": "deleted"}, "status"),

@@ -196,6 +196,7 @@ def test_a_merged_conversation_is_found_by_its_old_id(db: Connection, world: Wor
         ({"outcome": "lost"}, "outcome"),
         ({"outcome": "sent"}, "provider_message_id"),
         ({"outcome": "sent", "provider_message_id": ""}, "provider_message_id"),
+        ({"outcome": "sent", "provider_message_id": "i" * 1001}, "provider_message_id"),
         ({"error": [{}]}, "error"),
         ({"identities": {"email": "a@b.c"}}, "identities"),
         ({"identities": {"phone": "0170"}}, "identities"),
