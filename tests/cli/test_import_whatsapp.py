@@ -271,7 +271,7 @@ def test_bad_rows_are_told_with_their_line_and_the_rest_is_imported(importing: I
             said(2, "bad", media="[1]"),
             said(2, "bad", created_at=""),
             said(2, "bad", created_at="2924-01-01"),
-            said(2, "bad", conversation_id="9"),
+            said(2, "bad", conversation_id="9\x1b[2J"),
             said(3, "good too"),
         ],
     )
@@ -289,6 +289,7 @@ def test_bad_rows_are_told_with_their_line_and_the_rest_is_imported(importing: I
     assert done.returncode == 1
     assert "  conversations.csv:4: has neither lead_id nor phone\n" in done.stdout
     assert "  messages.csv:3: direction is 'sideways', neither in nor out\n" in done.stdout
+    assert r"  messages.csv:11: conversation '9\x1b[2J' is unknown, or was skipped" in done.stdout
 
 
 def test_a_message_the_database_refuses_is_told_with_its_line(importing: Import) -> None:

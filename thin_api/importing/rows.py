@@ -167,14 +167,14 @@ def message(line: int, row: Row) -> Message:
     """Check a row of messages."""
     direction = row["direction"].lower()
     if direction not in DIRECTIONS:
-        raise RowError(f"direction is {_quoted(direction)}, neither in nor out")
+        raise RowError(f"direction is {quoted(direction)}, neither in nor out")
     told = row.get("source", "").lower()
     if told not in SOURCES[direction]:
-        raise RowError(f"source is {_quoted(told)}, which goes not with direction {direction}")
+        raise RowError(f"source is {quoted(told)}, which goes not with direction {direction}")
     status = row.get("status", "").lower()
     is_deleted = status == "deleted"
     if direction == "out" and not is_deleted and status not in SENT:
-        raise RowError(f"status is {_quoted(status)}, which means nothing here")
+        raise RowError(f"status is {quoted(status)}, which means nothing here")
     kind = row.get("type", "").lower()
     known = kind if kind in KNOWN else TYPES.get(kind, "unsupported")
     if known == "text" and not row["body"] and not is_deleted:
@@ -223,10 +223,10 @@ def _number(text: str, region: str | None) -> tuple[str | None, str | None]:
         return None, None
     digits = re.sub(r"[\s().\-/]", "", address).removeprefix("+")
     if not re.fullmatch(r"\d{5,15}", digits) or server in ("g.us", "lid", "broadcast"):
-        raise RowError(f"phone is {_quoted(text)}, which is no number")
+        raise RowError(f"phone is {quoted(text)}, which is no number")
     phone = phones.e164("+" + digits) or (phones.e164(address, region) if region else None)
     if phone is None and digits.startswith("0"):
-        raise RowError(f"phone is {_quoted(text)}: of which country? (--region)")
+        raise RowError(f"phone is {quoted(text)}: of which country? (--region)")
     return (phone, None) if phone else (None, digits)
 
 
@@ -238,10 +238,10 @@ def _time(row: Row, column: str) -> int | None:
     try:
         time = datetime.datetime.fromisoformat(text)
     except ValueError as error:
-        raise RowError(f"{column} is {_quoted(text)}, which is no time") from error
+        raise RowError(f"{column} is {quoted(text)}, which is no time") from error
     time = time if time.tzinfo else time.replace(tzinfo=datetime.UTC)
     if time > datetime.datetime.now(datetime.UTC) + FORESIGHT:
-        raise RowError(f"{column} is {_quoted(text)}, which is still to come")
+        raise RowError(f"{column} is {quoted(text)}, which is still to come")
     return (time - EPOCH) // datetime.timedelta(microseconds=1)
 
 
@@ -280,6 +280,6 @@ def _without_nul(value: Any) -> Any:
     return value
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """Show what was found, shortened, with nothing a terminal acts on."""
     return repr(text[:40])

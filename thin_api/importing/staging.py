@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from thin_api.importing.rows import Conversation, Message, Problem
+from thin_api.importing.rows import Conversation, Message, Problem, quoted
 from thin_api.importing.threads import Thread, merge
 
 BATCH = 1000  # rows
@@ -71,7 +71,7 @@ select m.*
  order by m.created_at, m.line"""
 ORPHANS = """
 insert into problems
-select ?, m.line, 'conversation ' || quote(m.conversation_id) || ' is unknown, or was skipped'
+select ?, m.line, 'conversation ' || quoted(m.conversation_id) || ' is unknown, or was skipped'
   from messages m
  where m.conversation_id not in (select c.id from conversations c)"""
 WITHOUT_ORPHANS = """
@@ -98,6 +98,7 @@ class Staging:
 
     def __init__(self, path: Path) -> None:
         self._db = sqlite3.connect(path, isolation_level=None)
+        self._db.create_function(quoted.__name__, 1, quoted, deterministic=True)
         self._db.executescript(TABLES)
 
     def close(self) -> None:
@@ -114,7 +115,8 @@ class Staging:
             values = (*row, row.phone or row.wa_id, None)
             added = self._db.execute(ADD_CONVERSATION, values)
             if not added.rowcount:
-                self.add_problem(Problem(file, row.line, f"there is an id {row.id!r} already"))
+                problem = f"there is an id {quoted(row.id)} already"
+                self.add_problem(Problem(file, row.line, problem))
         self._db.execute("commit")
 
     def add_messages(self, rows: Iterable[Message | Problem], file: str) -> None:
