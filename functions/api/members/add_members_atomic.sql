@@ -47,7 +47,7 @@ begin
         return v_by.refusal;
     end if;
     if (v_by.conversation).kind <> 'group' then
-        return chat.fail('unsupported', format('a %s conversation has fixed members', (v_by.conversation).kind));
+        return chat.fail('unsupported', format('members of %s conversations are fixed', (v_by.conversation).kind));
     end if;
     v_refusal := coalesce(chat.manager_refusal(v_by.conversation, v_by.role), v_refusal);
     if v_refusal is not null then

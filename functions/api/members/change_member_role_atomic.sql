@@ -32,7 +32,7 @@ begin
     end if;
 
     if (v_by.conversation).kind <> 'group' then
-        return chat.fail('unsupported', format('a %s conversation has no roles', (v_by.conversation).kind));
+        return chat.fail('unsupported', format('%s conversations have no roles', (v_by.conversation).kind));
     end if;
     if v_by.role <> 'owner' then
         return chat.fail('permission_denied', 'only owners change roles');

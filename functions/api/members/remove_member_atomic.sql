@@ -35,7 +35,7 @@ begin
         return v_by.refusal;
     end if;
     if (v_by.conversation).kind <> 'group' then
-        return chat.fail('unsupported', format('a %s conversation has fixed members', (v_by.conversation).kind));
+        return chat.fail('unsupported', format('members of %s conversations are fixed', (v_by.conversation).kind));
     end if;
     if p_user_id <> v_by.user_id and v_by.role = 'member' then
         return chat.fail('permission_denied', 'only owners and admins remove others');
