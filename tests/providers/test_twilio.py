@@ -75,6 +75,12 @@ def test_a_message_by_sms_is_somebodys_by_phone_only() -> None:
     assert (event["address"], event["contact"]) == ("+14155238886", {"phone": "+972546543210"})
 
 
+def test_an_id_of_another_network_is_nobodys_phone() -> None:
+    fields = {**INBOUND, "From": "messenger:972546543210", "To": "messenger:1014155238886"}
+    del fields["WaId"]
+    assert parse(fields) == []
+
+
 def test_somebody_without_a_number_is_known_by_their_user_id() -> None:
     event = inbound(From="whatsapp:US.13491208655302741918", WaId="")
     assert event["contact"] == {"bsuid": "US.13491208655302741918"}

@@ -19,6 +19,7 @@ CALLBACK = "callback"  # of the address we give Twilio for statuses: what we wan
 MOST_PARAMETERS = 1000
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"  # for NUL, which PostgreSQL cannot store
 WHATSAPP = "whatsapp:"
+NUMBERED = ("", "whatsapp", "rcs")  # where people are known by their phones; Messenger has ids
 STATUSES = {
     "sent": "sent",
     "delivered": "delivered",
@@ -197,7 +198,7 @@ def _contact(address: str | None, wa_id: str | None) -> dict[str, str]:
     on_whatsapp = network == WHATSAPP.removesuffix(":")
     return filled(
         {
-            "phone": e164(number.strip()),
+            "phone": e164(number.strip()) if network in NUMBERED else None,
             "wa_id": identity(wa_id) or (identity(digits) if on_whatsapp else None),
         }
     )
