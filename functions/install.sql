@@ -3,7 +3,8 @@
 --     psql -v ON_ERROR_STOP=1 -1 -f functions/install.sql
 --
 -- which is also what `parley migrate` runs after the migrations. Replacing functions is safe under traffic:
--- create or replace keeps their identity and grants. Only \ir is used of psql's own commands.
+-- create or replace keeps their identity and grants. A function that goes away, or whose arguments change after a
+-- release, is dropped by a migration. Only \ir is used of psql's own commands.
 set local role parley_owner;
 set local plpgsql.extra_errors = 'all';
 

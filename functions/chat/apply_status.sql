@@ -29,7 +29,7 @@ begin
         end if;
         if v_delivery.message_id is null or v_delivery.channel_id <> p_channel.channel_id then
             perform chat.park_event(p_channel.channel_id, v_target, p_event);
-            return '{"outcome": "parked", "status": null, "changed": false, "parked": true}';
+            return '{"outcome": "parked", "status": null, "changed": false, "parked": true}'::jsonb;
         end if;
         perform chat.identify_message(v_delivery, p_channel, v_target, v_at);
         v_delivery := chat.lock_delivery(v_delivery.conversation_id, v_delivery.message_id);

@@ -10,7 +10,7 @@ language plpgsql volatile
 as $$
 declare
     v_channel   chat.channels;
-    v_tenant_id uuid := '00000000-0000-0000-0000-000000000000';
+    v_tenant_id uuid := '00000000-0000-0000-0000-000000000000'::uuid;
     v_name      text := left(coalesce(p_display_name, p_address), (select l.name_characters from chat.limits l));
 begin
     select c.* into v_channel from chat.channels c where c.provider = p_provider and c.address = p_address;

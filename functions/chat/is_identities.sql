@@ -1,7 +1,7 @@
 -- chat.is_identities: whether something is an object of what leads to a contact, kind to value, of the kinds that
 -- providers know. Null is fine: none given.
 create or replace function chat.is_identities(p_identities jsonb) returns boolean
-language plpgsql stable
+language plpgsql immutable
 as $$
 declare
     v_kind  text;

@@ -35,7 +35,7 @@ begin
     -- Providers' clocks tick in seconds: of two edits in one, the same wins in any order.
     if v_message.id is null or v_message.deleted_at is not null
        or (v_known.edited_at, coalesce(v_message.content, '')) >= (v_at, coalesce(v_content, '')) then
-        return '{"outcome": "duplicate"}';
+        return '{"outcome": "duplicate"}'::jsonb;
     end if;
 
     update chat.provider_messages p
@@ -47,7 +47,7 @@ begin
      where m.conversation_id = v_message.conversation_id and m.id = v_message.id;
     perform chat.append_change(
         v_message.conversation_id, 'message_edited', v_message.sender_id, v_message.id, v_message.content);
-    return '{"outcome": "changed"}';
+    return '{"outcome": "changed"}'::jsonb;
 end
 $$;
 

@@ -20,7 +20,7 @@ begin
           from chat.provider_messages p
          where p.channel_id = p_channel.channel_id and p.provider_message_id = p_event ->> 'id';
         if not v_known.is_awaited then
-            return '{"outcome": "duplicate"}';
+            return '{"outcome": "duplicate"}'::jsonb;
         end if;
     end if;
 

@@ -16,7 +16,7 @@ declare
     v_message chat.messages;
 begin
     if not p_known.is_awaited then
-        return '{"outcome": "duplicate"}';
+        return '{"outcome": "duplicate"}'::jsonb;
     end if;
     -- Finding out who wrote may have merged two contacts, and moved the message.
     select p.* into strict p_known
@@ -49,7 +49,7 @@ begin
         perform chat.receive_reply(p_channel, jsonb_build_object(
             'kind', 'reply', 'target', p_event ->> 'reply_to', 'id', p_known.provider_message_id, 'at', v_at));
     end if;
-    return '{"outcome": "duplicate"}';
+    return '{"outcome": "duplicate"}'::jsonb;
 end
 $$;
 

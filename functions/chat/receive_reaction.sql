@@ -25,7 +25,7 @@ begin
      where p.channel_id = p_channel.channel_id and p.provider_message_id = p_event ->> 'target';
     if not found then
         perform chat.park_event(p_channel.channel_id, p_event ->> 'target', p_event);
-        return '{"outcome": "parked"}';
+        return '{"outcome": "parked"}'::jsonb;
     end if;
     v_contact_id := chat.unified_contact(p_contact_id, v_known.conversation_id);
     v_actor_id := case when v_is_business then p_channel.user_id else v_contact_id end;
@@ -42,7 +42,7 @@ begin
     if v_message.id is null or v_message.deleted_at is not null
        or (case when v_is_business then v_known.business_reacted_at else v_known.reacted_at end,
            coalesce(v_previous, '')) >= (v_at, coalesce(v_emoji, '')) then
-        return '{"outcome": "duplicate"}';
+        return '{"outcome": "duplicate"}'::jsonb;
     end if;
 
     update chat.provider_messages p
@@ -50,7 +50,7 @@ begin
            business_reacted_at = case when v_is_business then v_at else p.business_reacted_at end
      where p.channel_id = v_known.channel_id and p.provider_message_id = v_known.provider_message_id;
     if v_previous is not distinct from v_emoji then
-        return '{"outcome": "duplicate"}';
+        return '{"outcome": "duplicate"}'::jsonb;
     end if;
     if v_is_business then
         perform chat.join_desk(v_known.conversation_id, p_channel.tenant_id, v_actor_id);
@@ -75,7 +75,7 @@ begin
         perform chat.append_change(v_known.conversation_id, 'reaction_added', v_actor_id, v_message.id,
                                    p_data => jsonb_build_object('emoji', v_emoji));
     end if;
-    return '{"outcome": "changed"}';
+    return '{"outcome": "changed"}'::jsonb;
 end
 $$;
 

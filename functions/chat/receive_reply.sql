@@ -18,11 +18,11 @@ begin
       join chat.messages m on m.conversation_id = p.conversation_id and m.id = p.message_id
      where p.channel_id = p_channel.channel_id and p.provider_message_id = p_event ->> 'id';
     if v_message.id is null or v_message.reply_to_id is not null then
-        return '{"outcome": "ignored"}';
+        return '{"outcome": "ignored"}'::jsonb;
     end if;
     if v_target.conversation_id is null then
         perform chat.park_event(p_channel.channel_id, p_event ->> 'target', p_event);
-        return '{"outcome": "parked"}';
+        return '{"outcome": "parked"}'::jsonb;
     end if;
     perform chat.unified_contact(
         (select t.contact_id from chat.threads t where t.conversation_id = v_message.conversation_id),
@@ -34,14 +34,14 @@ begin
     perform from chat.messages m
       where m.conversation_id = v_message.conversation_id and m.id = v_target.message_id;
     if not found then
-        return '{"outcome": "ignored"}';
+        return '{"outcome": "ignored"}'::jsonb;
     end if;
     update chat.messages m
        set reply_to_id = v_target.message_id
      where m.conversation_id = v_message.conversation_id and m.id = v_message.id;
     perform chat.append_change(v_message.conversation_id, 'message_edited', v_message.sender_id, v_message.id,
                                v_message.content);
-    return '{"outcome": "changed"}';
+    return '{"outcome": "changed"}'::jsonb;
 end
 $$;
 

@@ -17,7 +17,7 @@ begin
      where p.channel_id = p_channel.channel_id and p.provider_message_id = p_event ->> 'target';
     if not found then
         perform chat.park_event(p_channel.channel_id, p_event ->> 'target', p_event);
-        return '{"outcome": "parked"}';
+        return '{"outcome": "parked"}'::jsonb;
     end if;
     v_contact_id := chat.unified_contact(p_contact_id, v_known.conversation_id);
     select m.* into v_message
@@ -25,11 +25,11 @@ begin
       join chat.messages m on m.conversation_id = p.conversation_id and m.id = p.message_id
      where p.channel_id = v_known.channel_id and p.provider_message_id = v_known.provider_message_id;
     if v_message.sender_id is null or v_message.deleted_at is not null then
-        return '{"outcome": "duplicate"}';
+        return '{"outcome": "duplicate"}'::jsonb;
     end if;
     perform chat.withdraw_message(
         v_message, case when p_event ->> 'by' = 'business' then p_channel.user_id else v_contact_id end);
-    return '{"outcome": "changed"}';
+    return '{"outcome": "changed"}'::jsonb;
 end
 $$;
 

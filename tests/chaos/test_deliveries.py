@@ -27,7 +27,9 @@ from tests.support import (
 
 Serve = Callable[..., list[Server]]
 
-LEASE = "10 seconds"  # long enough for a status to come by, on a busy machine
+# Long enough for a status to come by, on a busy machine; longer where servers come and go.
+LEASE = "5 seconds"
+LONG_LEASE = "10 seconds"
 THREADS = 6
 EACH = 3
 LOAD = 250  # messages at least, and more until servers were killed so often
@@ -45,10 +47,10 @@ TROUBLE: list[tuple[float, Way | Refusal]] = [
 class Inbox:
     """Contacts who have written, an agent, and all that was said to them."""
 
-    def __init__(self, dsn: str, provider: FakeProvider, threads: int) -> None:
+    def __init__(self, dsn: str, provider: FakeProvider, threads: int, lease: str) -> None:
         self.service: Connection = connect(dsn)
         self.login: Connection = connect(dsn, None)
-        self.login.execute(f"update chat.limits set delivery_lease = '{LEASE}'".encode())
+        self.login.execute(f"update chat.limits set delivery_lease = '{lease}'".encode())
         self.provider = provider
         tenant_id = new_tenant(self.service)
         channel = new_channel(self.service, tenant_id)
@@ -114,11 +116,11 @@ def provider() -> Iterator[FakeProvider]:
 
 
 @pytest.fixture
-def open_inbox(dsn: str, provider: FakeProvider) -> Iterator[Callable[[int], Inbox]]:
+def open_inbox(dsn: str, provider: FakeProvider) -> Iterator[Callable[..., Inbox]]:
     opened: list[Inbox] = []
 
-    def enter(threads: int) -> Inbox:
-        opened.append(Inbox(dsn, provider, threads))
+    def enter(threads: int, lease: str = LEASE) -> Inbox:
+        opened.append(Inbox(dsn, provider, threads, lease))
         return opened[-1]
 
     yield enter
@@ -151,7 +153,7 @@ def revive(server: Server) -> None:
 @pytest.mark.parametrize("point", POINTS)
 def test_a_worker_that_dies_by_itself_neither_loses_nor_doubles(
     desk: Callable[..., list[Server]],
-    open_inbox: Callable[[int], Inbox],
+    open_inbox: Callable[..., Inbox],
     monkeypatch: pytest.MonkeyPatch,
     point: str,
 ) -> None:
@@ -180,7 +182,7 @@ def test_a_worker_that_dies_by_itself_neither_loses_nor_doubles(
 )
 def test_a_worker_killed_during_the_call_neither_loses_nor_doubles(
     desk: Callable[..., list[Server]],
-    open_inbox: Callable[[int], Inbox],
+    open_inbox: Callable[..., Inbox],
     provider: FakeProvider,
     point: Any,
     way: Way,
@@ -206,10 +208,10 @@ def test_a_worker_killed_during_the_call_neither_loses_nor_doubles(
 
 
 def test_workers_killed_at_random_under_load_neither_lose_nor_double(
-    desk: Callable[..., list[Server]], open_inbox: Callable[[int], Inbox], provider: FakeProvider
+    desk: Callable[..., list[Server]], open_inbox: Callable[..., Inbox], provider: FakeProvider
 ) -> None:
     random = Random("deliveries")
-    inbox = open_inbox(20)
+    inbox = open_inbox(20, LONG_LEASE)
     servers = desk("one", "other")
 
     def choose() -> Way | Refusal:

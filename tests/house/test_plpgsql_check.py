@@ -7,7 +7,11 @@ import pytest
 from psycopg import errors
 
 # A row beside a refusal is how a helper gives either; it is only the extension's advice against it.
-CHOSEN = 'composite OUT variable "%" is not single argument'
+# What chat.publish returns is assigned because perform would make a query of the call.
+CHOSEN = [
+    'composite OUT variable "%" is not single argument',
+    'never read variable "v_position"',
+]
 
 
 @pytest.fixture
@@ -34,7 +38,10 @@ def test_plpgsql_check_finds_nothing(checked: psycopg.Connection[tuple[object, .
                     extra_warnings => true, security_warnings => true) f
                 where l.lanname = 'plpgsql'
                   and p.pronamespace in ('api'::regnamespace, 'chat'::regnamespace)
-                  and f.message not like %s
+                  and f.message not like all (%s)
+                  -- A column of a domain, read into its base type.
+                  and (f.level, f.message) <>
+                      ('performance', 'target type is different type than source type')
                 order by 1, 2""",
             [CHOSEN],
         ).fetchall()

@@ -208,6 +208,7 @@ def test_a_lost_answer_is_settled_by_the_status(desk: Desk) -> None:
 
 
 def test_without_an_answer_it_stays_with_whom_it_was_until_the_lease_ends(desk: Desk) -> None:
+    desk.login.execute("update chat.limits set delivery_lease = '3 seconds'")
     desk.provider.then("cut_before")
     message = desk.say()
     wait_for(lambda: desk.delivery(message)["error"], "the connection to break")
@@ -215,7 +216,6 @@ def test_without_an_answer_it_stays_with_whom_it_was_until_the_lease_ends(desk: 
     assert (delivery["status"], delivery["attempts"]) == ("queued", 1)
     assert delivery["lease"]
     assert desk.provider.taken == []
-    desk.hasten()
     assert desk.until(message, "delivered")["attempts"] == 2
     assert len(desk.provider.taken) == 1
 

@@ -32,7 +32,7 @@ declare
     v_now      timestamptz := clock_timestamp();
     v_delivery chat.deliveries;
     v_problem  jsonb;
-    v_claimed  jsonb[] := '{}';
+    v_claimed  jsonb[] := '{}'::jsonb[];
     v_failed   integer := 0;
 begin
     v_refusal := coalesce(
@@ -80,13 +80,18 @@ begin
         'deliveries', to_jsonb(v_claimed),
         'failed', v_failed,
         'lease_seconds', extract(epoch from v_lease),
-        'wait_seconds', (select extract(epoch from d.due_at - v_now)
-                           from chat.deliveries d
-                           join chat.channels c on c.channel_id = d.channel_id
-                          where d.status = 'queued' and d.due_at > v_now
-                            and (p_providers is null or c.provider = any (p_providers))
-                          order by d.due_at
-                          limit 1)));
+        'wait_seconds', least(
+            (select extract(epoch from d.due_at - v_now)
+               from chat.deliveries d
+               join chat.channels c on c.channel_id = d.channel_id
+              where d.status = 'queued' and d.due_at > v_now
+                and (p_providers is null or c.provider = any (p_providers))
+              order by d.due_at
+              limit 1),
+            case when p_up_for < v_lease
+                      and exists (select from chat.deliveries d
+                                   where d.status = 'queued' and d.due_at <= v_now and d.lease is not null)
+                 then extract(epoch from v_lease - p_up_for) end)));
 end
 $$;
 

@@ -22,7 +22,7 @@ security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_refusal         jsonb;
-    v_more            jsonb := '{}';
+    v_more            jsonb := '{}'::jsonb;
     v_agent           record;
     v_identity        jsonb := jsonb_build_object(coalesce(p_kind, ''), p_value);
     v_found           uuid[];

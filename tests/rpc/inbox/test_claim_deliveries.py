@@ -56,7 +56,8 @@ def test_what_may_have_gone_out_waits_until_its_status_could_have_come(
 ) -> None:
     claim_offer(db)
     hasten(db)
-    assert claim(db, up_for="1 minute") == []
+    result = succeed(db, "claim_deliveries", worker="two", up_for="1 minute")
+    assert (result["deliveries"], result["wait_seconds"]) == ([], 60)
     (claimed,) = claim(db, up_for="2 minutes")
     assert claimed["message_id"] == world.offer["id"]
 
