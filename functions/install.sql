@@ -220,6 +220,7 @@ set local plpgsql.extra_errors = 'all';
 \ir chat/park_event.sql
 \ir chat/apply_parked.sql
 \ir chat/fitted_metadata.sql
+\ir chat/known_message.sql
 \ir chat/receive_reply.sql
 \ir chat/receive_original.sql
 \ir chat/receive_said.sql

@@ -28,10 +28,7 @@ begin
         return chat.receive_said(p_channel, p_event, p_contact_id, p_conversation_id, p_contact_name);
     end if;
     perform chat.unified_contact(p_contact_id, v_known.conversation_id);
-    select m.* into v_message
-      from chat.provider_messages p
-      join chat.messages m on m.conversation_id = p.conversation_id and m.id = p.message_id
-     where p.channel_id = v_known.channel_id and p.provider_message_id = v_known.provider_message_id;
+    v_message := chat.known_message(p_channel.channel_id, p_event ->> 'target');
     -- Providers' clocks tick in seconds: of two edits in one, the same wins in any order.
     if v_message.id is null or v_message.deleted_at is not null
        or (v_known.edited_at, coalesce(v_message.content, '')) >= (v_at, coalesce(v_content, '')) then

@@ -29,10 +29,7 @@ begin
     end if;
     v_contact_id := chat.unified_contact(p_contact_id, v_known.conversation_id);
     v_actor_id := case when v_is_business then p_channel.user_id else v_contact_id end;
-    select m.* into v_message
-      from chat.provider_messages p
-      join chat.messages m on m.conversation_id = p.conversation_id and m.id = p.message_id
-     where p.channel_id = v_known.channel_id and p.provider_message_id = v_known.provider_message_id;
+    v_message := chat.known_message(p_channel.channel_id, p_event ->> 'target');
     v_known.conversation_id := v_message.conversation_id;
     select r.emoji into v_previous
       from chat.reactions r

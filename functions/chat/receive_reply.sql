@@ -13,10 +13,7 @@ begin
     select p.* into v_target
       from chat.provider_messages p
      where p.channel_id = p_channel.channel_id and p.provider_message_id = p_event ->> 'target';
-    select m.* into v_message
-      from chat.provider_messages p
-      join chat.messages m on m.conversation_id = p.conversation_id and m.id = p.message_id
-     where p.channel_id = p_channel.channel_id and p.provider_message_id = p_event ->> 'id';
+    v_message := chat.known_message(p_channel.channel_id, p_event ->> 'id');
     if v_message.id is null or v_message.reply_to_id is not null then
         return '{"outcome": "ignored"}'::jsonb;
     end if;
@@ -27,10 +24,7 @@ begin
     perform chat.unified_contact(
         (select t.contact_id from chat.threads t where t.conversation_id = v_message.conversation_id),
         v_target.conversation_id);
-    select m.* into v_message
-      from chat.provider_messages p
-      join chat.messages m on m.conversation_id = p.conversation_id and m.id = p.message_id
-     where p.channel_id = p_channel.channel_id and p.provider_message_id = p_event ->> 'id';
+    v_message := chat.known_message(p_channel.channel_id, p_event ->> 'id');
     perform from chat.messages m
       where m.conversation_id = v_message.conversation_id and m.id = v_target.message_id;
     if not found then

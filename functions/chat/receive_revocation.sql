@@ -20,10 +20,7 @@ begin
         return '{"outcome": "parked"}'::jsonb;
     end if;
     v_contact_id := chat.unified_contact(p_contact_id, v_known.conversation_id);
-    select m.* into v_message
-      from chat.provider_messages p
-      join chat.messages m on m.conversation_id = p.conversation_id and m.id = p.message_id
-     where p.channel_id = v_known.channel_id and p.provider_message_id = v_known.provider_message_id;
+    v_message := chat.known_message(p_channel.channel_id, p_event ->> 'target');
     if v_message.sender_id is null or v_message.deleted_at is not null then
         return '{"outcome": "duplicate"}'::jsonb;
     end if;
