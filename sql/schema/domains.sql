@@ -33,6 +33,9 @@ create domain chat.change_kind as text
         'conversation_updated', 'conversation_closed', 'conversation_reopened'));
 create domain chat.delivery_status as text
     constraint delivery_status_check check (value in ('queued', 'sent', 'failed', 'delivered', 'read', 'played'));
+create domain chat.run_status as text
+    constraint run_status_check check (value in (
+        'queued', 'in_progress', 'completed', 'failed', 'cancelled', 'expired'));
 
 comment on domain chat.json_object is 'A JSON object: metadata, and what else is one.';
 comment on domain chat.amount is 'How many of something; never less than none.';
@@ -45,3 +48,4 @@ comment on domain chat.message_source is 'Of messages.source: what a message com
 comment on domain chat.message_type is 'Of messages.type: a lower-case word.';
 comment on domain chat.change_kind is 'Of changes.kind: what happened.';
 comment on domain chat.delivery_status is 'Of deliveries.status: how far a message got.';
+comment on domain chat.run_status is 'Of runs.status: what has become of it.';

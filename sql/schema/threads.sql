@@ -10,6 +10,7 @@ create table chat.threads (
     last_activity_at timestamptz not null default clock_timestamp(),
     read_seq         chat.log_number not null default 0,
     last_read_at     timestamptz,
+    taken_over_at    timestamptz,
     constraint threads_pkey primary key (conversation_id),
     constraint threads_contact_key unique (contact_id),
     constraint threads_conversation_fkey foreign key (conversation_id, tenant_id)
@@ -35,3 +36,4 @@ comment on column chat.threads.last_inbound_seq is 'Log number of the contact''s
 comment on column chat.threads.last_activity_at is 'When something was last said, by either side.';
 comment on column chat.threads.read_seq is 'The desk has read everything up to here. Never goes back, but for a merge that brings what nobody has read.';
 comment on column chat.threads.last_read_at is 'When read_seq last moved.';
+comment on column chat.threads.taken_over_at is 'When a person took over from the bot that answers; null: nobody has.';
