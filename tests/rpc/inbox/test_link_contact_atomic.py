@@ -408,12 +408,6 @@ def test_two_contacts_without_threads_are_one(db: Connection, world: World) -> N
         new_user(db, name, kind="contact", tenant_id=world.tenant_id, external_id=external)
         for name, external in (("A", None), ("B", "crm-8"))
     )
-    # Both were made in one transaction, so at one moment: the older of the two is the one said so.
-    rows(
-        db,
-        "update chat.users set created_at = created_at - interval '1 day' where user_id = %s",
-        one,
-    )
     link(db, world, other, "lead", "L-8")
     result = link(db, world, one, "lead", "L-8")
     assert (result["merged"], result["conversation_id"]) == (True, None)
