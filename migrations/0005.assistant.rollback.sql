@@ -7,6 +7,9 @@ drop table chat.thread_items cascade;
 drop table chat.assistant_threads cascade;
 drop table chat.sessions cascade;
 drop domain chat.run_status;
+alter table chat.users
+    alter column created_at set default now(),
+    alter column updated_at set default now();
 alter table chat.threads drop column taken_over_at cascade;
 alter table chat.channels drop column responder_id cascade;
 alter table chat.limits

@@ -43,6 +43,11 @@ alter table chat.channels add constraint channels_responder_fkey foreign key (te
 
 comment on column chat.channels.responder_id is 'The bot that answers contacts as long as no person has taken over; null: none does.';
 
+-- Of two contacts made in one transaction one is older, too.
+alter table chat.users
+    alter column created_at set default clock_timestamp(),
+    alter column updated_at set default clock_timestamp();
+
 alter table chat.threads add column taken_over_at timestamptz;
 
 comment on column chat.threads.taken_over_at is 'When a person took over from the bot that answers; null: nobody has.';
