@@ -15,6 +15,9 @@ LEAVING = "member_removed"
 DEACTIVATED = "user_deactivated"  # for the hub alone
 DESK_CHANGED = "desk_changed"  # the same; with another content it tells a socket
 RESET = "reset"  # a log was numbered anew
+DELETED = "conversation_deleted"  # for good: there is no log any more
+RUN_QUEUED = "run_queued"  # somebody waits for an answer; for those who make answers alone
+RUN_NEWS = frozenset({"run_delta", "run_completed", "run_failed", DELETED})  # for who waits for one
 NAMING = JOINING | {LEAVING, DEACTIVATED}  # whom they concern must be read from them
 
 

@@ -13,6 +13,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import orjson
@@ -23,16 +24,20 @@ from thin_api.db import Database, LogPage
 from thin_api.errors import Failure
 from thin_api.frames import (
     DEACTIVATED,
+    DELETED,
     DESK_CHANGED,
     JOINING,
     LEAVING,
     RESET,
+    RUN_NEWS,
+    RUN_QUEUED,
     Event,
     Frame,
     Snapshot,
 )
 from thin_api.listener import LOST, DroppedError, Listener, Look
 from thin_api.settings import Settings
+from thin_api.watches import Watch, Watches
 
 log = structlog.get_logger(__name__)
 
@@ -136,7 +141,9 @@ class Hub:
         self._tasks: set[asyncio.Task[None]] = set()
         self._transactions = 0
         self._rings = 0
+        self._watches = Watches(self._attached.is_set)
         self.on_desk: Callable[[], None] = _nothing  # called when something happened in an inbox
+        self.on_run: Callable[[], None] = _nothing  # called when somebody may wait for an answer
 
     # What sockets ask of it.
 
@@ -179,6 +186,10 @@ class Hub:
             self._leave(subscriber, conversation_id)
         self._unseat(subscriber)
         metrics.SOCKETS.labels(subscriber.sink.kind).dec()
+
+    def watch(self, conversation_id: str) -> AbstractContextManager[Watch]:
+        """Tell of news of a conversation's runs, to be read from the database."""
+        return self._watches.open(conversation_id)
 
     def kick(self) -> None:
         """Look at the outbox now: this process has just committed something."""
@@ -265,6 +276,8 @@ class Hub:
         self._flush()
         if any(event.desk_id is not None for event in look.events):
             self.on_desk()
+        if any(event.type == RUN_QUEUED for event in look.events):
+            self.on_run()
         spent = time.perf_counter() - began
         metrics.EVENTS.inc(len(look.events))
         metrics.FRAMES.inc(sum(delivered))
@@ -296,6 +309,8 @@ class Hub:
                     for subscriber in sockets_of_one:
                         self._ask_for_seat(subscriber, event)
             return 0
+        if event.type in RUN_NEWS:
+            self._watches.ring(conversation_id)
         if event.type in JOINING:
             for user_id in event.user_ids:
                 for subscriber in self._users.get(user_id, ()):
@@ -309,6 +324,9 @@ class Hub:
             return sockets
         if event.type == RESET:
             self._number_anew(conversation_id, room, event)
+        elif event.type == DELETED:
+            for subscriber in list(room.subscribers):
+                self._leave(subscriber, conversation_id)
         elif event.type == LEAVING:
             for user_id in event.user_ids:
                 for subscriber in self._users.get(user_id, ()):
@@ -440,6 +458,8 @@ class Hub:
             return
         if event.seq is None:
             self._give(subscriber, event)
+            if event.type == DELETED:
+                self._leave(subscriber, conversation_id)
         elif event.seq > room.subscribers[subscriber]:
             self._give(subscriber, event)
             room.seq = max(room.seq, event.seq)
@@ -630,6 +650,7 @@ class Hub:
     def _lose(self, reason: str, error: Exception | None = None) -> None:
         """Give up all that is known: what happens from here on may be missed."""
         self._flush()
+        self._watches.ring_all()
         if self._attached.is_set():
             metrics.RESYNCS.labels(reason).inc()
             count = sum(map(len, self._users.values()))
@@ -642,7 +663,9 @@ class Hub:
                     subscriber.sink.close(TOO_SLOW, "interrupted while catching up")
 
     def _open_anew(self) -> None:
-        """Bring every socket up to date from the log, from where it stood."""
+        """Bring every socket up to date from the log, from where it stood; wake who looks."""
+        self._watches.ring_all()
+        self.on_run()
         standing = [
             (
                 subscriber,
