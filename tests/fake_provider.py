@@ -12,8 +12,6 @@ import hashlib
 import hmac
 import itertools
 import json
-import socket
-import threading
 import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -21,14 +19,13 @@ from typing import Any, Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from tests.support import wait_for
+from tests.served import abort, breakable, served
 
 WHATSAPP_SECRET = "the app's secret"
 TWILIO_TOKEN = "the account's token"
@@ -90,12 +87,6 @@ class FakeProvider:
             ],
             lifespan=self._life,
         )
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, with the means to break its connection."""
-        if scope["type"] == "http":
-            scope["abort"] = send.__self__.transport.abort  # type: ignore[attr-defined]
-        await self._app(scope, receive, send)
 
     @property
     def counts(self) -> Counter[str | None]:
@@ -182,20 +173,8 @@ class FakeProvider:
     @contextlib.contextmanager
     def serving(self) -> Iterator["FakeProvider"]:
         """Serve in a thread."""
-        config = uvicorn.Config(
-            self, log_config=None, access_log=False, timeout_graceful_shutdown=1
-        )
-        server = uvicorn.Server(config)
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            thread = threading.Thread(target=server.run, args=([listener],))
-            thread.start()
-            try:
-                wait_for(lambda: server.started, "the provider to start")
-                yield self
-            finally:
-                server.should_exit = True
-                thread.join()
+        with served(breakable(self._app)) as self.url:
+            yield self
 
 
 class _Taking:
@@ -221,7 +200,7 @@ class _Taking:
             provider.reach("taken")
             await asyncio.sleep(provider.slowness)
         if way.startswith("cut"):
-            scope["abort"]()
+            abort(scope)
         elif way.startswith("hang"):
             while (await receive())["type"] != "http.disconnect":
                 pass

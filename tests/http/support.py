@@ -13,9 +13,9 @@ from urllib.parse import quote, urlencode
 
 import httpx
 import jwt
-import uvicorn
 from psycopg.conninfo import conninfo_to_dict
 
+from tests.served import served
 from tests.support import connect, new_group, new_user, wait_for
 from thin_api import wire
 from thin_api.app import create_app
@@ -64,27 +64,11 @@ def settings_for(dsn: str, **changes: Any) -> Settings:
 @contextlib.contextmanager
 def serving(settings: Settings, *, ready: bool = True) -> Iterator[Site]:
     """Run a server in a thread."""
-    config = uvicorn.Config(
-        create_app(settings),
-        log_config=None,
-        access_log=False,
-        lifespan="on",
-        timeout_graceful_shutdown=5,
-        **wire.SERVER,
-    )
-    server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-        try:
-            wait_for(lambda: server.started, "the server to start")
-            if ready:
-                wait_for(lambda: httpx.get(f"{url}/ready").is_success, "the server to be ready")
-            yield Site(url, settings.database_url or "")
-        finally:
-            server.should_exit = True
-            thread.join()
+    config = {"lifespan": "on", "timeout_graceful_shutdown": 5, **wire.SERVER}
+    with served(create_app(settings), **config) as url:
+        if ready:
+            wait_for(lambda: httpx.get(f"{url}/ready").is_success, "the server to be ready")
+        yield Site(url, settings.database_url or "")
 
 
 @dataclasses.dataclass(frozen=True)
