@@ -93,7 +93,21 @@ class Settings:
     public_url: str | None = setting(
         None, "this server's address as Twilio calls it: part of what its signatures sign"
     )
-    responder: str | None = setting(None, "who answers assistant runs")
+    responder: str = setting(
+        "rules", "who answers: rules, openai, or module:function, an async generator function"
+    )
+    runs_at_once: int = setting(8, "answers a process gives at the same time; 0: none")
+    rules_file: Path | None = setting(None, "patterns and answers of the rules responder, as TOML")
+    openai_base_url: str = setting(
+        "https://api.openai.com/v1", "address of a server that speaks OpenAI's chat completions"
+    )
+    openai_api_key: str | None = setting(None, "key for it, if it wants one", secret=True)
+    openai_model: str | None = setting(None, "model to ask for")
+    openai_system_prompt: str | None = setting(None, "what the model is told before the thread")
+    openai_history_tokens: int = setting(
+        8000, "how much of a thread the model is given, estimated at three bytes a token", least=1
+    )
+    openai_silence: float = setting(60.0, "seconds without a sign of life after which it is dead")
 
 
 def names() -> dict[str, "dataclasses.Field[Any]"]:
@@ -203,7 +217,13 @@ def _check(settings: Settings) -> None:
         raise SettingsError("DATABASE_URL must begin with postgresql:// (or postgres://)")
     if settings.jwt_secret and len(settings.jwt_secret.encode()) < SHORTEST_SECRET:
         raise SettingsError(f"PARLEY_JWT_SECRET must be at least {SHORTEST_SECRET} bytes long")
-    for name in ("jwks_url", "whatsapp_api_base", "twilio_api_base", "public_url"):
+    for name in (
+        "jwks_url",
+        "whatsapp_api_base",
+        "twilio_api_base",
+        "public_url",
+        "openai_base_url",
+    ):
         address = getattr(settings, name)
         if address and urlsplit(address).scheme not in ("https", "http"):
             raise SettingsError(f"PARLEY_{name.upper()} must be an http or https address")
