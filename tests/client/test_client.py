@@ -456,6 +456,14 @@ async def test_a_conversation_we_lost_is_left(server: FakeServer, log: Log) -> N
     assert [hello["cursors"] for hello in server.hellos] == [{}, {}]
 
 
+async def test_a_deleted_conversation_is_told_and_forgotten(server: FakeServer, log: Log) -> None:
+    deleted = {"type": "conversation_deleted", "conversation_id": HERE}
+    server.sessions = [session(log.live(1), deleted, deleted)]
+    async with server.client() as client:
+        assert (await take(client, 3))[1:] == [deleted, deleted]
+        assert client.store.conversations == {}
+
+
 async def test_being_removed_is_leaving_and_being_added_is_coming_back(
     server: FakeServer, log: Log
 ) -> None:

@@ -302,6 +302,16 @@ def test_a_creation_has_no_number_and_is_handed_out_once() -> None:
     assert store.cursors() == {}
 
 
+def test_a_conversation_that_was_deleted_is_gone(log: Log) -> None:
+    store = begun()
+    store.apply(log.live(1))
+    frame = {"type": "conversation_deleted", "conversation_id": HERE}
+    assert store.apply(frame) == [frame]
+    assert store.conversations == {}
+    assert store.apply(frame) == [frame]
+    assert store.conversations == {}
+
+
 def test_the_newest_words_about_a_conversation_count() -> None:
     store = begun()
     for seq, title in ((2, "New"), (1, "Old")):

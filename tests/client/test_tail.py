@@ -50,6 +50,13 @@ def test_a_message_is_one_line_of_time_place_number_kind_sender_and_words() -> N
             about("delivery", message_id=OTHER, status="read"),
             f"- delivery - read: message {OTHER}",
         ),
+        (about("run_delta", run_id=OTHER, attempt=1, offset=0, content="So"), "- run_delta - So"),
+        (about("run_completed", run_id=OTHER), f"- run_completed - run {OTHER}"),
+        (
+            about("run_failed", run_id=OTHER, status="expired"),
+            f"- run_failed - expired: run {OTHER}",
+        ),
+        (about("conversation_deleted"), "- conversation_deleted -"),
         (
             about("error", error="not_a_member", message="you are not"),
             "- error - not_a_member: you are not",

@@ -328,6 +328,16 @@ test("a gap in a conversation one has been removed from is its end", async () =>
   assert.deepEqual([here.requests.length, here.errors], [1, []]);
 });
 
+test("a gap in a conversation that is deleted meanwhile brings nothing of it back", async () => {
+  const log = logOf(3);
+  world({ answer: () => ({ status: 404, error: "not_found" }) });
+  await here.connect(log.ready(0, 1));
+  here.socket().receive(log.frame(3), { type: "conversation_deleted", conversation_id: "c1" });
+  await settle();
+  assert.equal(here.requests.length, 1);
+  assert.deepEqual([here.store.conversation("c1"), here.errors], [undefined, []]);
+});
+
 test("a message is pending at once and sent when it is answered", async () => {
   const log = logOf(0);
   world({ answer: (request) => accept(log, request) });

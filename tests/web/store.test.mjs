@@ -618,6 +618,24 @@ test("a conversation that was merged is gone, and what it became is gone on with
   assert.equal(store.cursor("c1"), 5);
 });
 
+test("a conversation that was deleted is gone, and one made anew under its id begins empty", () => {
+  const log = new Log();
+  for (let n = 0; n < 3; n += 1) log.message();
+  const store = storeOf(log);
+  store.applyMessages("c1", log.listMessages());
+  let told = 0;
+  store.subscribe(() => (told += 1));
+  store.applyFrame({ type: "conversation_deleted", conversation_id: "c1" });
+  store.leave("c1");
+  assert.equal(told, 1);
+  assert.equal(store.conversation("c1"), undefined);
+  assert.deepEqual([store.cursors(), store.getSnapshot().conversations], [{}, []]);
+  const anew = new Log();
+  anew.message({ content: "anew" });
+  store.applyFrame(anew.frame(1));
+  assert.deepEqual(contents(store), ["anew"]);
+});
+
 test("snapshots stay the same until something changes, and cannot be changed", () => {
   const log = new Log();
   log.message();

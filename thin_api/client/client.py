@@ -300,6 +300,9 @@ class Client:
         if "merged_into" in frame:
             self._merge(frame)
             return
+        if frame["type"] == "conversation_deleted":
+            self._forget(frame)
+            return
         conversation = self.store.conversation(frame["conversation_id"])
         if frame["type"] == "reset":
             self._reset(conversation, frame)
@@ -324,14 +327,18 @@ class Client:
 
     def _merge(self, frame: Frame) -> None:
         """Go on with the conversation that another one has become part of."""
-        self._missing.pop(frame["conversation_id"], None)
-        self._refreshes.pop(frame["conversation_id"], None)
-        self.store.forget(frame["conversation_id"])
-        self._freed.append(frame)
+        self._forget(frame)
         survivor = self.store.conversation(frame["merged_into"])
         if (survivor.cursor or 0) < frame["last_seq"]:
             told = {"type": "reset", "conversation_id": survivor.conversation_id}
             self._reset(survivor, {**told, "last_seq": frame["last_seq"]})
+
+    def _forget(self, frame: Frame) -> None:
+        """Forget a conversation, and what was to be read of it; the frame says why."""
+        self._missing.pop(frame["conversation_id"], None)
+        self._refreshes.pop(frame["conversation_id"], None)
+        self.store.forget(frame["conversation_id"])
+        self._freed.append(frame)
 
     def _hand_out(self, conversation: Conversation, frames: Iterable[Frame]) -> None:
         self._freed.extend(frames)

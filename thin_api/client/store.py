@@ -250,12 +250,15 @@ class Store:
         return {key: seq for key, seq in self.cursors().items() if key not in self._listed}
 
     def forget(self, conversation_id: str) -> None:
-        """Forget a conversation that is part of another one now."""
+        """Forget a conversation that is part of another one now, or no more."""
         self.conversations.pop(conversation_id, None)
 
     def apply(self, frame: Frame) -> list[Frame]:
         """Take in a live frame; the frames whose turn it is, to be shown in this order."""
         if "conversation_id" not in frame:
+            return [frame]
+        if frame["type"] == "conversation_deleted":
+            self.forget(frame["conversation_id"])
             return [frame]
         return self._noted(self.conversation(frame["conversation_id"]).apply(frame))
 

@@ -148,6 +148,12 @@ def _words(frame: Frame) -> str:
                 words += f": the log is at {frame['last_seq']}"
         case "delivery":
             words = f"{frame['status']}: message {frame['message_id']}"
+        case "run_delta":
+            words = frame["content"]
+        case "run_failed":
+            words = f"{frame['status']}: run {frame['run_id']}"
+        case "run_completed":
+            words = f"run {frame['run_id']}"
         case "desk_changed":
             words = "now of the desk" if frame["desk_id"] else "of no desk any more"
         case "error":

@@ -504,16 +504,22 @@ export class Store {
   /** Take any other frame. Of an unknown type only its number counts. @param {Frame} frame @param {number} [now] */
   applyFrame(frame, now = Date.now()) {
     if (frame.merged_into) this.#merge(frame);
+    else if (frame.type === "conversation_deleted") this.#forget(frame.conversation_id);
     else if (!frame.conversation_id && DESK_FRAMES.has(frame.type)) this.#takeDesk(frame);
     else if (frame.conversation_id) this.#change(frame.conversation_id, (one) => one.take(frame, frame.seq, now));
   }
 
   /** A conversation is part of another one now, which is gone on with. @param {Frame} frame */
   #merge({ type, conversation_id, last_seq, merged_into }) {
-    this.#conversations.delete(conversation_id);
+    this.#forget(conversation_id);
     this.#change(merged_into, (one) => {
       if ((one.log.cursor ?? 0) < last_seq) one.take({ type, last_seq }, 0, 0);
     });
+  }
+
+  /** @param {string} id */
+  #forget(id) {
+    this.#together(() => this.#conversations.delete(id));
   }
 
   /** What concerns the inbox as a whole. @param {Frame} frame */
@@ -591,7 +597,7 @@ export class Store {
 
   /** This user is a member no more. @param {string} id */
   leave(id) {
-    this.#change(id, (one) => {
+    if (this.#conversations.has(id)) this.#change(id, (one) => {
       one.hasLeft = true;
     });
   }
