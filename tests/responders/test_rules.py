@@ -1,0 +1,112 @@
+"""The bot that answers from a file of patterns."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.responders.support import asked, listen, request
+from thin_api.responders import Message, User, rules
+from thin_api.settings import Settings, SettingsError
+
+SHOP = r"""
+fallback = "We are closed, {name}. {{sorry}}"
+
+[[rules]]
+pattern = 'order (?P<number>\d+)( please)?'
+answer = "Order {number} is on its way{2} ({0})."
+
+[[rules]]
+pattern = 'order'
+answer = "Which one?"
+"""
+
+
+async def say(question: str, path: Path | None = None, name: str | None = "Ann") -> str:
+    """Ask the bot of a file, ours by default."""
+    async with rules.opening(Settings(rules_file=path))() as answer:
+        (said,) = await listen(answer, asked(question, user=User("u", name)))
+    return said
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    path = tmp_path / "shop.toml"
+    path.write_text(SHOP)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("Hello!", "Hello Ann! What can I do for you?"),
+        ("well, my name is Müller-Lüdenscheidt", "Nice to meet you, Müller-Lüdenscheidt."),
+        ("please repeat after me: {name} {0} {x", "{name} {0} {x"),
+        ("THANK YOU so much", "You are welcome, Ann."),
+        ("bye", "Goodbye, Ann."),
+    ],
+)
+async def test_it_works_with_nothing_given(question: str, answer: str) -> None:
+    assert await say(question) == answer
+
+
+async def test_whoever_has_no_name_is_greeted_all_the_same() -> None:
+    assert await say("hi", name=None) == "Hello there! What can I do for you?"
+
+
+async def test_the_first_pattern_found_answers_with_what_it_found(shop: Path) -> None:
+    assert await say("my Order 12?", shop) == "Order 12 is on its way (Order 12)."
+    assert await say("order 7 please", shop) == "Order 7 is on its way please (order 7 please)."
+    assert await say("an order", shop) == "Which one?"
+
+
+@pytest.mark.parametrize("question", ["what?", "", "{name}", "x" * rules.LONGEST_READ + "order"])
+async def test_the_fallback_answers_the_rest(shop: Path, question: str) -> None:
+    assert await say(question, shop) == "We are closed, Ann. {sorry}"
+
+
+async def test_the_question_is_the_last_text_of_the_user(shop: Path) -> None:
+    said = [
+        Message(id="1", role="user", content="order"),
+        Message(id="2", role="user", content="order 3"),
+        Message(id="3", role="assistant", content="order 4"),
+        Message(id="4", role="user", content=None, type="image"),
+    ]
+    async with rules.opening(Settings(rules_file=shop))() as answer:
+        assert await listen(answer, request(said)) == ["Order 3 is on its way (order 3)."]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("fallback =", "cannot be read"),
+        ("", "fallback must be texts"),
+        ("fallback = ' '", "fallback must be texts, and the answer must not be empty"),
+        ("fallback = 'x'\nrules = 1", "something else"),
+        ("fallback = 'x'\nrule = []", "something else"),
+        ("fallback = '{0'", "fallback: "),
+        ("fallback = '{name!r}'", "fallback: {name} takes no format"),
+        ("fallback = '{name.__class__}'", "fallback has nothing to put in place of {name.__class"),
+        ("fallback = '{1}'", "fallback has nothing to put in place of {1}"),
+        ("fallback = '{}'", "fallback has nothing to put in place of {}"),
+        ("fallback = 'x'\nrules = [1]", "rule 1 must have a pattern and an answer"),
+        ("fallback = 'x'\n[[rules]]\npattern = 'x'", "rule 1 must have a pattern and an answer"),
+        ("fallback = 'x'\n[[rules]]\npattern = '('\nanswer = 'x'", "rule 1: "),
+        ("fallback = 'x'\n[[rules]]\npattern = 1\nanswer = 'x'", "rule 1 must be texts"),
+    ],
+)
+def test_a_file_that_cannot_be_used_stops_with_one_line(
+    tmp_path: Path, text: str, problem: str
+) -> None:
+    path = tmp_path / "rules.toml"
+    path.write_text(text)
+    with pytest.raises(SettingsError) as raised:
+        rules.opening(Settings(rules_file=path))
+    message = str(raised.value)
+    assert message.startswith("PARLEY_RULES_FILE=")
+    assert problem in message
+    assert "\n" not in message
+
+
+def test_a_file_that_is_not_there_stops(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="No such file"):
+        rules.opening(Settings(rules_file=tmp_path / "none"))
