@@ -130,6 +130,7 @@ set local plpgsql.extra_errors = 'all';
 \ir chat/source_refusal.sql
 \ir chat/window_closes_at.sql
 \ir chat/window_refusal.sql
+\ir chat/write_to_contact.sql
 \ir chat/send_to_contact.sql
 \ir chat/holds_agent.sql
 \ir api/messages/send_message_atomic.sql
@@ -234,11 +235,47 @@ set local plpgsql.extra_errors = 'all';
 \ir api/inbox/receive_webhooks_atomic.sql
 \ir api/inbox/park_webhook_atomic.sql
 
+-- The inbox: who answers: a bot, until a person takes over.
+\ir chat/is_question.sql
+\ir chat/ask_responder.sql
+\ir chat/answer_contact.sql
+
 -- The inbox: what was kept elsewhere before.
 \ir chat/import_refusal.sql
 \ir chat/imported_contact.sql
 \ir chat/import_messages.sql
 \ir api/inbox/import_thread_atomic.sql
+
+-- The assistant: runs. One is asked for, claimed by a worker, answered piece by piece, ended.
+\ir chat/session_refusal.sql
+\ir chat/configuration_refusal.sql
+\ir chat/run_refusal.sql
+\ir chat/run_json.sql
+\ir chat/run_message.sql
+\ir chat/run_result.sql
+\ir chat/ended_run.sql
+\ir chat/run_for.sql
+\ir chat/lock_run.sql
+\ir chat/lock_active_run.sql
+\ir chat/desk_id.sql
+\ir chat/announce_run.sql
+\ir chat/append_answer.sql
+\ir chat/finish_run.sql
+\ir chat/cancel_active_run.sql
+\ir chat/forget_runs.sql
+\ir chat/queue_run.sql
+\ir api/assistant/create_run_atomic.sql
+\ir chat/run_problem.sql
+\ir chat/drop_run.sql
+\ir chat/claimed_run.sql
+\ir api/assistant/claim_run.sql
+\ir api/assistant/append_run_delta.sql
+\ir api/assistant/complete_run_atomic.sql
+\ir api/assistant/fail_run_atomic.sql
+\ir api/assistant/release_run_atomic.sql
+\ir api/assistant/cancel_run_atomic.sql
+\ir api/assistant/get_run.sql
+\ir api/assistant/list_runs.sql
 
 -- The assistant: sessions give leave to talk to it, threads are conversations with it.
 \ir chat/assistant_id.sql

@@ -166,7 +166,9 @@ create table chat.runs (
     error           chat.json_object,
     lease           uuid,
     worker          text,
+    lease_for       interval,
     attempts        chat.amount not null default 0,
+    releases        chat.amount not null default 0,
     input_seq       chat.log_number not null default 0,
     due_at          timestamptz not null default clock_timestamp(),
     created_at      timestamptz not null default clock_timestamp(),
@@ -181,7 +183,9 @@ create table chat.runs (
     constraint runs_answer_fkey foreign key (conversation_id, answer_id)
         references chat.messages (conversation_id, id),
     constraint runs_session_fkey foreign key (session_id) references chat.sessions (session_id),
-    constraint runs_lease_check check ((lease is not null) = (status = 'in_progress')),
+    constraint runs_lease_check check (
+        (status = 'in_progress') = all (array[lease is not null, lease_for is not null])),
+    constraint runs_releases_check check (releases <= attempts),
     constraint runs_finished_check check ((finished_at is null) = (status in ('queued', 'in_progress'))),
     constraint runs_answer_check check (case status when 'completed' then answer_id is not null and error is null
                                                     when 'failed' then error is not null
@@ -206,9 +210,12 @@ comment on column chat.runs.configuration is 'What was given along for the respo
 comment on column chat.runs.error is 'Why it failed: code, message.';
 comment on column chat.runs.lease is 'Token of the worker that has it: others can change nothing.';
 comment on column chat.runs.worker is 'Who that is, for people.';
-comment on column chat.runs.attempts is 'How often it was given to a worker.';
+comment on column chat.runs.lease_for is 'How long that worker may be silent.';
+comment on column chat.runs.attempts is 'How often it was given to a worker: names what was said in that time.';
+comment on column chat.runs.releases is 'How often a worker gave it back because it was stopped: not counted as tries.';
 comment on column chat.runs.input_seq is 'How long the log was when a worker last took it: what the answer knows of.';
-comment on column chat.runs.due_at is 'When it may be given to a worker: at once, or when the lease of the one that has it ends.';
+comment on column chat.runs.due_at is
+    'When it may be given to a worker: at once, or when the lease of the one that has it ends; then it may also have expired.';
 comment on column chat.runs.created_at is 'When it was asked for.';
 comment on column chat.runs.started_at is 'When a worker first took it.';
 comment on column chat.runs.finished_at is 'When it ended, well or not.';

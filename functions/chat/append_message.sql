@@ -1,7 +1,8 @@
 -- chat.append_message: writes one message at the end of a conversation's log. Checks nothing but that the
 -- conversation is open: callers have refused everything else before.
 --
--- Takes    p_sender_id, p_sender_name: null for a system message; p_excluded: members who are not to see it.
+-- Takes    p_sender_id, p_sender_name: null for a system message; p_excluded: members who are not to see it; p_id: its
+--          id, where that had to be known before; null: a new one.
 -- Returns  the message's JSON, or null when the conversation is closed (a system message gets through).
 -- Locks    the conversation row. Senders of one conversation queue here, and that queue is what makes seq
 --          gapless and equal to commit order. The caller holds the sender's member row.
@@ -17,7 +18,8 @@ create or replace function chat.append_message(
     p_metadata          jsonb,
     p_reply_to_id       uuid default null,
     p_client_message_id text default null,
-    p_excluded          uuid[] default null
+    p_excluded          uuid[] default null,
+    p_id                uuid default null
 ) returns jsonb
 language plpgsql volatile
 as $$
@@ -42,7 +44,7 @@ begin
 
     insert into chat.messages as m (conversation_id, seq, id, sender_id, source, type, content, metadata,
                                     reply_to_id, client_message_id, ordinal, created_at)
-    values (p_conversation_id, v_message.seq, chat.new_id(), p_sender_id, p_source, p_type, p_content,
+    values (p_conversation_id, v_message.seq, coalesce(p_id, chat.new_id()), p_sender_id, p_source, p_type, p_content,
             coalesce(p_metadata, '{}'), p_reply_to_id, p_client_message_id, v_message.ordinal, v_message.created_at)
     returning chat.message_json(m, p_sender_name) into v_json;
 
