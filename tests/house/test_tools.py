@@ -45,12 +45,12 @@ def targets() -> dict[str, int]:
             found[name] = 0
         elif line.startswith("\t"):
             found[name] += 1
-    return {name: lines for name, lines in found.items() if name.isalpha()}
+    return {name: lines for name, lines in found.items() if re.fullmatch("[a-z-]+", name)}
 
 
 def test_make_alone_prints_what_it_can_do() -> None:
     done = subprocess.run(["make", "-C", ROOT], capture_output=True, text=True, check=True)
-    told = re.findall(r"^  make (\w+) +\S", done.stdout, re.MULTILINE)
+    told = re.findall(r"^  make ([a-z-]+) +\S", done.stdout, re.MULTILINE)
     assert told == list(targets())
     assert {"run", "test", "migrate", "psql", "reset", "lint", "check", "bench"} <= set(told)
 
@@ -59,10 +59,18 @@ def test_targets_of_the_makefile_are_short() -> None:
     assert {name: lines for name, lines in targets().items() if lines > 5} == {}
 
 
-def test_the_lock_file_pins_every_dependency_and_names_no_package_host() -> None:
+@pytest.mark.parametrize(
+    ("extras", "path"),
+    [({"test", "lint"}, "requirements.lock"), ({"chatkit"}, "tests/chatkit/requirements.lock")],
+)
+def test_the_lock_files_pin_every_dependency_and_name_no_package_host(
+    extras: set[str], path: str
+) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
-    lock = (ROOT / "requirements.lock").read_text()
+    optional = project["optional-dependencies"]
+    assert set(optional) == {"test", "lint", "chatkit"}
+    wanted = [*project["dependencies"], *chain(*(optional[extra] for extra in extras))]
+    lock = (ROOT / path).read_text()
     pinned = set(re.findall(r"^([a-z0-9-]+)==", lock, re.MULTILINE))
     named = {re.split(r"[^A-Za-z0-9-]", one)[0].lower() for one in wanted}
     assert named - pinned == set()
