@@ -246,9 +246,33 @@ set local plpgsql.extra_errors = 'all';
 \ir chat/import_messages.sql
 \ir api/inbox/import_thread_atomic.sql
 
+-- The assistant: sessions give leave to talk to it, threads are conversations with it.
+\ir chat/assistant_id.sql
+\ir chat/assistant_for.sql
+\ir chat/is_whole.sql
+\ir chat/unix_time.sql
+\ir chat/object_refusal.sql
+\ir chat/talker.sql
+\ir chat/named_person.sql
+\ir chat/new_secret.sql
+\ir chat/secret_digest.sql
+\ir chat/session_creation_refusal.sql
+\ir chat/session_status.sql
+\ir chat/session_json.sql
+\ir chat/session_result.sql
+\ir chat/open_session.sql
+\ir api/assistant/create_session_atomic.sql
+\ir chat/chatkit_conversation_id.sql
+\ir chat/new_assistant_thread.sql
+\ir chat/assistant_thread_json.sql
+\ir chat/sdk_thread_json.sql
+\ir chat/assistant_thread_result.sql
+\ir chat/assistant_thread.sql
+\ir chat/existing_thread.sql
+\ir api/assistant/create_thread_atomic.sql
+
 -- The assistant: runs. One is asked for, claimed by a worker, answered piece by piece, ended.
 \ir chat/session_refusal.sql
-\ir chat/configuration_refusal.sql
 \ir chat/run_refusal.sql
 \ir chat/run_json.sql
 \ir chat/run_message.sql
@@ -276,31 +300,6 @@ set local plpgsql.extra_errors = 'all';
 \ir api/assistant/cancel_run_atomic.sql
 \ir api/assistant/get_run.sql
 \ir api/assistant/list_runs.sql
-
--- The assistant: sessions give leave to talk to it, threads are conversations with it.
-\ir chat/assistant_id.sql
-\ir chat/assistant_for.sql
-\ir chat/is_whole.sql
-\ir chat/unix_time.sql
-\ir chat/object_refusal.sql
-\ir chat/talker.sql
-\ir chat/named_person.sql
-\ir chat/new_secret.sql
-\ir chat/secret_digest.sql
-\ir chat/session_creation_refusal.sql
-\ir chat/session_status.sql
-\ir chat/session_json.sql
-\ir chat/session_result.sql
-\ir chat/open_session.sql
-\ir api/assistant/create_session_atomic.sql
-\ir chat/chatkit_conversation_id.sql
-\ir chat/new_assistant_thread.sql
-\ir chat/assistant_thread_json.sql
-\ir chat/sdk_thread_json.sql
-\ir chat/assistant_thread_result.sql
-\ir chat/assistant_thread.sql
-\ir chat/existing_thread.sql
-\ir api/assistant/create_thread_atomic.sql
 
 -- Push. A listener attaches, fetches as long as something comes, sleeps, is woken by the doorbell; clients are
 -- told what they are subscribed to.

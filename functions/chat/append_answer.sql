@@ -1,4 +1,5 @@
--- chat.append_answer: makes what a responder said a message, whose id is the run's: so it could be told before.
+-- chat.append_answer: makes what a responder said a message, whose id is the run's: so it could be told before. In an
+-- inbox it goes out (chat.answer_contact).
 --
 -- Takes    p_run, which is locked with its conversation; p_content, p_metadata: of the message.
 -- Returns  {"message"}; or {"error": {"code", "message"}}, and then nothing was written.
@@ -8,6 +9,9 @@ as $$
 declare
     v_message jsonb;
 begin
+    if chat.desk_id(p_run.conversation_id) is not null then
+        return chat.answer_contact(p_run, p_content, p_metadata);
+    end if;
     v_message := chat.append_message(
         p_run.conversation_id, p_run.responder_id,
         (select u.display_name from chat.users u where u.user_id = p_run.responder_id),

@@ -3,6 +3,7 @@
 -- Takes    p_run: the row; p_status: completed, failed, cancelled or expired; p_content: the answer, null or blank:
 --          what was said so far; p_error: why it failed; p_metadata: for the answer.
 -- Returns  the run as it is then: failed, when there is nothing to complete it with.
+-- Rule     In an inbox a contact gets a whole answer or none, and who said more meanwhile is answered by another run.
 -- Locks    nothing: the caller holds what chat.lock_run locks.
 -- Writes   messages +1 with what that takes, run_deltas (all of it goes), the run, outbox +1.
 create or replace function chat.finish_run(
@@ -15,12 +16,13 @@ create or replace function chat.finish_run(
 language plpgsql volatile
 as $$
 declare
-    v_content text := p_content;
-    v_error   jsonb := p_error;
-    v_answer  jsonb;
-    v_run     chat.runs;
+    v_is_inbox boolean := chat.desk_id(p_run.conversation_id) is not null;
+    v_content  text := p_content;
+    v_error    jsonb := p_error;
+    v_answer   jsonb;
+    v_run      chat.runs;
 begin
-    if coalesce(v_content, '') !~ '\S' then
+    if coalesce(v_content, '') !~ '\S' and (p_status = 'completed' or not v_is_inbox) then
         select string_agg(d.content, '' order by d.start) into v_content
           from chat.run_deltas d
          where d.conversation_id = p_run.conversation_id and d.run_id = p_run.run_id;
@@ -46,6 +48,9 @@ begin
      where r.conversation_id = p_run.conversation_id and r.run_id = p_run.run_id
     returning r.* into v_run;
     perform chat.announce_run(v_run);
+    if v_is_inbox and p_run.status = 'in_progress' and p_status <> 'cancelled' then
+        perform chat.ask_responder(v_run.conversation_id, v_run.input_seq);
+    end if;
     return v_run;
 end
 $$;

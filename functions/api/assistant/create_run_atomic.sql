@@ -39,7 +39,7 @@ begin
                  chat.message_refusal(p_content, p_client_message_id, 'text', p_metadata)
              when num_nonnulls(p_content, p_client_message_id, p_metadata) > 0 then
                  chat.invalid('message_id', 'stands for content, client_message_id and metadata') end,
-        chat.configuration_refusal(p_configuration));
+        chat.object_refusal('configuration', p_configuration, (select l.metadata_bytes from chat.limits l)));
     if v_refusal is not null then
         return v_refusal;
     end if;
@@ -89,11 +89,10 @@ begin
         end if;
     end if;
 
-    if p_session_id is not null and v_session.cancelled_at is not null then
-        return chat.fail('permission_denied', 'this session was cancelled');
-    end if;
-    if p_session_id is not null and v_session.expires_at <= clock_timestamp() then
-        return chat.fail('permission_denied', 'this session has expired');
+    if p_session_id is not null and chat.session_status(v_session) <> 'active' then
+        return chat.fail('permission_denied',
+                         format('this session is %s: create another', chat.session_status(v_session)),
+                         jsonb_build_object('status', chat.session_status(v_session)));
     end if;
     if (v_by.conversation).closed_at is not null then
         return chat.fail('conversation_closed');
