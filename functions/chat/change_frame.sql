@@ -11,7 +11,8 @@ as $$
                                        'seq', p_change.seq, 'actor_id', p_change.actor_id,
                                        'conversation', chat.conversation_json(c))
                     || case when p_change.data ? 'assignee_id'
-                            then jsonb_build_object('assignee_id', p_change.data -> 'assignee_id') else '{}' end
+                            then jsonb_build_object('assignee_id', p_change.data -> 'assignee_id',
+                                                    'taken_over_at', p_change.data -> 'taken_over_at') else '{}' end
                from chat.conversations c
               where c.conversation_id = p_change.conversation_id)
         when p_change.message_id is null then

@@ -9,6 +9,7 @@ as $$
         'address', p_channel.address,
         'display_name', p_channel.display_name,
         'user_id', p_channel.user_id,
+        'responder_id', p_channel.responder_id,
         'reply_window_seconds', extract(epoch from p_channel.reply_window)::bigint)
 $$;
 

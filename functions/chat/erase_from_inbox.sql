@@ -1,5 +1,6 @@
 -- chat.erase_from_inbox: removes what an erased user leaves behind in the inbox: an agent the answers that have not
--- gone out; a contact what they are known by, what providers sent about them, and their traces in their thread.
+-- gone out; a contact what they are known by, what providers sent about them, and their traces in their thread, where
+-- no bot answers any more what they had asked.
 --
 -- Takes    p_user_id: renamed, their messages withdrawn. The caller holds the user's row and their conversations'.
 -- Writes   deliveries, contact_identities, canonical_key, webhooks (emptied: their digests still tell a repetition),
@@ -33,6 +34,7 @@ begin
         return;
     end if;
 
+    perform chat.cancel_active_run(v_id);
     update chat.deliveries d
        set error = jsonb_build_object('code', d.error -> 'code')
      where d.conversation_id = v_id and d.error is not null;

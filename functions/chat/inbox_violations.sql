@@ -140,6 +140,28 @@ as $$
         or d.status in ('sent', 'delivered', 'read', 'played')
            and not exists (select from chat.provider_messages p
                             where p.conversation_id = d.conversation_id and p.message_id = d.message_id)
+    -- Who answers: a bot, as long as no person has taken over.
+    union all
+    select 'responders_are_bots', null, jsonb_build_object('channel_id', h.channel_id, 'responder_id', h.responder_id)
+      from chat.channels h
+      join chat.users u on u.user_id = h.responder_id
+     where u.kind <> 'bot'
+    union all
+    select 'no_bot_answers_where_a_person_took_over', t.conversation_id, jsonb_build_object('run_id', r.run_id)
+      from chat.threads t
+      join chat.runs r on r.conversation_id = t.conversation_id
+     where t.taken_over_at is not null and r.status in ('queued', 'in_progress')
+    union all
+    select 'bots_answer_contacts', r.conversation_id, jsonb_build_object('run_id', r.run_id)
+      from chat.runs r
+      join chat.threads t on t.conversation_id = r.conversation_id
+      join chat.messages m on m.conversation_id = r.conversation_id and m.id = r.message_id
+     where m.source <> 'contact' or r.actor_id <> t.contact_id
+    union all
+    select 'only_whole_answers_go_out', r.conversation_id, jsonb_build_object('run_id', r.run_id)
+      from chat.runs r
+      join chat.threads t on t.conversation_id = r.conversation_id
+     where r.answer_id is not null and r.status <> 'completed'
     union all
     select 'a_desk_is_of_people_and_bots', null, jsonb_build_object('user_id', d.user_id)
       from chat.desk_agents d

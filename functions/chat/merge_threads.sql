@@ -1,8 +1,10 @@
 -- chat.merge_threads: makes one log of two inbox conversations, in time order, and one thread.
 --
 -- Takes    p_into, p_from: conversation ids. The caller has locked both contacts.
--- Locks    both conversations, both threads, their deliveries; each kind by id.
+-- Locks    both conversations, both threads, their deliveries, their runs; each kind by id.
 -- Writes   everything that belongs to either, a redirect, outbox: a reset of both. See chat.renumber_log.
+-- Rule     What a bot was about to answer in either is cancelled: where one owed an answer, it is owed once, to all
+--          that was said.
 -- Cost     both logs are written once more.
 create or replace function chat.merge_threads(p_into uuid, p_from uuid) returns void
 language plpgsql volatile
@@ -12,6 +14,8 @@ declare
     v_from     chat.threads;
     v_offset   bigint;
     v_reopens  boolean;
+    v_asked    uuid[];
+    v_asked_at bigint;
     v_event    jsonb;
     v_position bigint;
 begin
@@ -23,6 +27,11 @@ begin
       where d.conversation_id in (p_into, p_from) order by d.conversation_id, d.message_id for update;
     select t.* into strict v_into from chat.threads t where t.conversation_id = p_into;
     select t.* into strict v_from from chat.threads t where t.conversation_id = p_from;
+    v_asked := array(
+        select r.message_id from chat.runs r
+         where r.conversation_id in (p_into, p_from) and r.status in ('queued', 'in_progress'));
+    perform chat.cancel_active_run(p_into);
+    perform chat.cancel_active_run(p_from);
     -- Beyond both: old numbers of either log are behind the horizon then.
     select max(c.last_seq), bool_or(c.closed_at is not null and c.conversation_id = p_into)
                             and bool_or(c.closed_at is null)
@@ -58,6 +67,10 @@ begin
      where r.conversation_id = p_from;
     update chat.provider_messages p set conversation_id = p_into where p.conversation_id = p_from;
     update chat.deliveries d set conversation_id = p_into where d.conversation_id = p_from;
+    update chat.runs r
+       set conversation_id = p_into, input_seq = case when r.input_seq > 0 then v_offset + r.input_seq else 0 end,
+           actor_id = case r.actor_id when v_from.contact_id then v_into.contact_id else r.actor_id end
+     where r.conversation_id = p_from;
     perform chat.renumber_log(p_into, v_offset + v_from.read_seq);
 
     update chat.threads t
@@ -66,7 +79,8 @@ begin
            assignee_id = coalesce(t.assignee_id, v_from.assignee_id),
            last_inbound_at = greatest(t.last_inbound_at, v_from.last_inbound_at),
            last_activity_at = greatest(t.last_activity_at, v_from.last_activity_at),
-           last_read_at = greatest(t.last_read_at, v_from.last_read_at)
+           last_read_at = greatest(t.last_read_at, v_from.last_read_at),
+           taken_over_at = greatest(t.taken_over_at, v_from.taken_over_at)
      where t.conversation_id = p_into;
     update chat.conversations c
        set metadata = o.metadata || c.metadata,
@@ -93,6 +107,12 @@ begin
     v_position := chat.publish(p_from, v_event::text, null, v_from.tenant_id);
     if v_reopens then
         perform chat.append_change(p_into, 'conversation_reopened', v_into.contact_id);
+    end if;
+    select min(m.seq) - 1 into v_asked_at
+      from chat.messages m
+     where m.conversation_id = p_into and m.id = any (v_asked);
+    if v_asked_at is not null then
+        perform chat.ask_responder(p_into, v_asked_at);
     end if;
 end
 $$;

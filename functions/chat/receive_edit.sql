@@ -2,7 +2,8 @@
 --
 -- Takes    as chat.receive_said.
 -- Returns  as chat.receive_event.
--- Writes   the message, changes +1 with the previous content; of an unknown message the message itself.
+-- Writes   the message, changes +1 with the previous content; of an unknown message the message itself. What became a
+--          question, or is none any more, is the responder's business.
 create or replace function chat.receive_edit(
     p_channel         chat.channels,
     p_event           jsonb,
@@ -44,6 +45,9 @@ begin
      where m.conversation_id = v_message.conversation_id and m.id = v_message.id;
     perform chat.append_change(
         v_message.conversation_id, 'message_edited', v_message.sender_id, v_message.id, v_message.content);
+    if p_channel.responder_id is not null then
+        perform chat.ask_responder(v_message.conversation_id);
+    end if;
     return '{"outcome": "changed"}'::jsonb;
 end
 $$;

@@ -2,7 +2,8 @@
 --
 -- Takes    p_event: a message or an echo; p_contact_id: to whom its identities lead; p_known: what its id names.
 -- Returns  outcome: duplicate.
--- Writes   changes +1 with the original as previous content, threads.last_inbound_at, deliveries.sent_at; once.
+-- Writes   changes +1 with the original as previous content, threads.last_inbound_at, deliveries.sent_at; once. It
+--          opens the reply window: a run, where the channel has a responder.
 create or replace function chat.receive_original(
     p_channel    chat.channels,
     p_event      jsonb,
@@ -48,6 +49,9 @@ begin
     if p_event ->> 'reply_to' <> p_known.provider_message_id then
         perform chat.receive_reply(p_channel, jsonb_build_object(
             'kind', 'reply', 'target', p_event ->> 'reply_to', 'id', p_known.provider_message_id, 'at', v_at));
+    end if;
+    if p_channel.responder_id is not null and p_event ->> 'kind' = 'message' then
+        perform chat.ask_responder(p_known.conversation_id);
     end if;
     return '{"outcome": "duplicate"}'::jsonb;
 end

@@ -2,7 +2,8 @@
 --
 -- Takes    p_event: a revoke; p_contact_id: to whom its identities lead.
 -- Returns  as chat.receive_event.
--- Writes   as chat.withdraw_message, once; a parked event when the message has not come.
+-- Writes   as chat.withdraw_message, once; a parked event when the message has not come. What was taken back wants no
+--          answer of the responder any more.
 create or replace function chat.receive_revocation(p_channel chat.channels, p_event jsonb, p_contact_id uuid)
 returns jsonb
 language plpgsql volatile
@@ -26,6 +27,9 @@ begin
     end if;
     perform chat.withdraw_message(
         v_message, case when p_event ->> 'by' = 'business' then p_channel.user_id else v_contact_id end);
+    if p_channel.responder_id is not null then
+        perform chat.ask_responder(v_message.conversation_id);
+    end if;
     return '{"outcome": "changed"}'::jsonb;
 end
 $$;

@@ -4,7 +4,8 @@
 --          p_contact_name: as they are called now.
 -- Returns  as chat.receive_event.
 -- Writes   messages, provider_messages, outbox +1, threads; reopens a closed conversation first; of an echo a
---          delivery that is out already; then what was parked for the message.
+--          delivery that is out already, and a person takes over from the bot that answers; then what was parked for
+--          the message; of the contact's a run, where the channel has a responder (chat.ask_responder).
 create or replace function chat.receive_said(
     p_channel         chat.channels,
     p_event           jsonb,
@@ -30,6 +31,9 @@ declare
     v_contact_id      uuid := p_contact_id;
     v_sender_id       uuid;
     v_conversation_id uuid := p_conversation_id;
+    v_now             timestamptz;
+    v_takes_over      boolean;
+    v_taken_over_at   timestamptz;
 begin
     if v_reply_to is not null then
         select p.* into v_known
@@ -80,9 +84,15 @@ begin
     if v_is_echo then
         insert into chat.deliveries (conversation_id, message_id, channel_id, status, sent_at)
         values (v_conversation_id, v_message_id, p_channel.channel_id, 'sent', v_at);
+        v_now := clock_timestamp();
         update chat.threads t
-           set last_activity_at = greatest(t.last_activity_at, (v_message ->> 'created_at')::timestamptz)
-         where t.conversation_id = v_conversation_id;
+           set last_activity_at = greatest(t.last_activity_at, (v_message ->> 'created_at')::timestamptz),
+               taken_over_at = coalesce(t.taken_over_at, v_now)
+         where t.conversation_id = v_conversation_id
+        returning t.taken_over_at = v_now into v_takes_over;
+        if v_takes_over then
+            perform chat.cancel_active_run(v_conversation_id);
+        end if;
     else
         update chat.threads t
            set channel_id = p_channel.channel_id,
@@ -90,7 +100,8 @@ begin
                last_inbound_at = case when v_is_edit then t.last_inbound_at else greatest(t.last_inbound_at, v_at) end,
                last_inbound_seq = (v_message ->> 'seq')::bigint,
                last_activity_at = greatest(t.last_activity_at, (v_message ->> 'created_at')::timestamptz)
-         where t.conversation_id = v_conversation_id;
+         where t.conversation_id = v_conversation_id
+        returning t.taken_over_at into v_taken_over_at;
     end if;
 
     if v_reply_to is not null and v_known.conversation_id is null then
@@ -99,6 +110,11 @@ begin
     end if;
     if v_has_parked then
         perform chat.apply_parked(p_channel, v_id);
+    end if;
+    if p_channel.responder_id is not null and v_taken_over_at is null and not v_is_echo then
+        -- What was parked may have made one contact of two, whose log is numbered anew.
+        perform chat.ask_responder(
+            v_conversation_id, case when not v_has_parked then (v_message ->> 'seq')::bigint - 1 end);
     end if;
     return jsonb_build_object('outcome', 'received', 'message', v_message, 'contact_id', v_contact_id,
                               'conversation_id', v_conversation_id);

@@ -4,9 +4,10 @@
 --          p_read_seq: the number up to which the desk has read the newcomers, 0 for none. The caller has locked
 --          conversation and thread.
 -- Returns  the new last_seq.
--- Writes   messages (seq, ordinal), changes, reactions, conversations (last_seq, counters), threads (last_inbound_seq,
---          read_seq), outbox: a reset. All numbers are new, from beyond the old ones, which count as purged: each
---          cursor from before is told reset. What was unread in either part stays so, and with it what follows it.
+-- Writes   messages (seq, ordinal), changes, reactions, runs (input_seq), conversations (last_seq, counters), threads
+--          (last_inbound_seq, read_seq), outbox: a reset. All numbers are new, from beyond the old ones, which count as
+--          purged: each cursor from before is told reset. What was unread in either part stays so, and with it what
+--          follows it.
 create or replace function chat.renumber_log(p_conversation_id uuid, p_read_seq bigint default 0) returns bigint
 language plpgsql volatile
 as $$
@@ -66,6 +67,13 @@ begin
        set seq = n.number
       from unnest(v_seqs, v_numbers) n (seq, number)
      where r.conversation_id = p_conversation_id and r.seq = n.seq;
+    -- What an answer knew of: in its own part.
+    update chat.runs r
+       set input_seq = coalesce((select max(n.number) from unnest(v_seqs, v_numbers) n (seq, number)
+                                  where n.seq <= r.input_seq
+                                    and (n.seq > v_conversation.last_seq) = (r.input_seq > v_conversation.last_seq)),
+                                0)
+     where r.conversation_id = p_conversation_id and r.input_seq > 0;
     update chat.threads t
        set last_inbound_seq = coalesce((select max(m.seq) from chat.messages m
                                          where m.conversation_id = p_conversation_id and m.source = 'contact'), 0),

@@ -4,8 +4,7 @@
 -- Takes    the arguments of api.send_message_atomic, which have passed chat.message_refusal; p_conversation_id may be
 --          that of a conversation that was merged.
 -- Locks    the sender's user row, shared (deactivation and erasure wait their turn); the conversation; its thread.
--- Writes   messages +1, conversations (last_seq), threads.last_activity_at, deliveries +1, the sender's member row the
---          first time, outbox +1.
+-- Writes   as chat.write_to_contact.
 -- Fails    validation_error, unauthenticated, permission_denied, not_found, not_a_member, idempotency_conflict,
 --          conversation_closed, window_closed
 create or replace function chat.send_to_contact(
@@ -69,15 +68,9 @@ begin
     end if;
 
     -- Write. From here on it succeeds or raises.
-    perform chat.join_desk(v_conversation.conversation_id, v_actor.tenant_id, v_actor.user_id);
-    v_message := chat.append_message(
-        v_conversation.conversation_id, v_actor.user_id, v_actor.display_name, coalesce(p_source, v_actor.kind), p_type,
-        p_content, p_metadata, p_reply_to_id, p_client_message_id);
-    update chat.threads t
-       set last_activity_at = (v_message ->> 'created_at')::timestamptz
-     where t.conversation_id = v_conversation.conversation_id;
-    insert into chat.deliveries (conversation_id, message_id, channel_id)
-    values (v_conversation.conversation_id, (v_message ->> 'id')::uuid, v_thread.channel_id);
+    v_message := chat.write_to_contact(
+        v_thread, v_actor.user_id, v_actor.display_name, coalesce(p_source, v_actor.kind), p_type, p_content,
+        p_metadata, p_reply_to_id, p_client_message_id);
     return chat.ok(jsonb_build_object('message', v_message), 201);
 end
 $$;

@@ -13,6 +13,8 @@ THREAD_KEYS = CONVERSATION_KEYS | {
     "contact",
     "channel",
     "assignee_id",
+    "responder_id",
+    "taken_over_at",
     "window_open_until",
     "read_seq",
     "unread_count",

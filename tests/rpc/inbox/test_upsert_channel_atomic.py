@@ -19,6 +19,7 @@ def test_a_new_channel_gets_a_bot_that_stands_for_the_business(
         "tenant_id": world.tenant_id,
         "display_name": "Sales",
         "user_id": channel["user_id"],
+        "responder_id": None,
         "reply_window_seconds": 86_400,
     }
     assert rows(
