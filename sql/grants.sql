@@ -26,6 +26,7 @@ grant execute on function
     api.list_channels, api.list_threads, api.get_thread, api.list_thread_messages, api.mark_thread_read_atomic,
     api.assign_thread_atomic, api.open_thread_atomic, api.link_contact_atomic,
     api.retry_delivery_atomic,
+    api.create_run_atomic, api.cancel_run_atomic, api.get_run, api.list_runs,
     api.list_subscriptions, api.announce_typing, api.is_feature_enabled, api.export_user, api.must
 to parley_user;
 

@@ -39,7 +39,10 @@ OF_ACTORS = {
 LISTENING = {"push_attach", "push_fetch", "push_sleep", "push_wake"}
 # Plans are kept: those made while tables are small must be good for large ones.
 BUSY = {
+    "append_run_delta",
+    "claim_run",
     "claim_deliveries",
+    "get_run",
     "import_thread_atomic",
     "receive_message_atomic",
     "receive_webhooks_atomic",
@@ -310,7 +313,13 @@ def test_reads_are_stable_and_mutations_volatile(db: Connection) -> None:
         "select p.proname, p.provolatile::text from pg_proc p"
         " where p.pronamespace = 'api'::regnamespace",
     )
-    changing = {"announce_typing", "claim_deliveries", "maintain"} | LISTENING
+    changing = {
+        "announce_typing",
+        "append_run_delta",
+        "claim_deliveries",
+        "claim_run",
+        "maintain",
+    } | LISTENING
     for name, volatility in found:
         mutates = name.endswith("_atomic") or name in changing
         assert volatility == ("v" if mutates else "s"), name

@@ -61,6 +61,18 @@ def acting_as(db: Connection, role: str, claims: Json | str | None = None) -> It
     _become(db, "parley_api", None)
 
 
+@contextmanager
+def as_service(db: Connection) -> Iterator[None]:
+    """Be a service for a while, then again whoever one was."""
+    row = db.execute(
+        "select current_setting('role'), current_setting('request.jwt.claims', true)"
+    ).fetchone()
+    assert row
+    _become(db, "parley_api", None)
+    yield
+    _become(db, row[0], row[1] or None)
+
+
 def rows(db: Connection, query: str, *values: Any) -> list[tuple[Any, ...]]:
     """Ask the tables, or change them, as whoever owns the server."""
     db.execute("set local role none")

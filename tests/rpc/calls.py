@@ -22,6 +22,10 @@ def _about(conversation_or_message: str, **more: Any) -> Callable[[World], Json]
     return arguments
 
 
+def _of_run(world: World, **more: Any) -> Json:
+    return {"conversation_id": world.talk, "run_id": world.run["id"]} | more
+
+
 # The arguments beside the actor that make each function succeed.
 CALLS: dict[str, Callable[[World], Json]] = {
     "upsert_tenant_atomic": lambda _: {"tenant_id": NOBODY, "name": "New"},
@@ -120,9 +124,23 @@ CALLS: dict[str, Callable[[World], Json]] = {
         "webhooks": Jsonb([{"provider": "whatsapp", "payload": "{}", "events": []}])
     },
     "park_webhook_atomic": lambda _: {"provider": "whatsapp", "payload": "{", "problem": "id 1"},
+    "create_run_atomic": lambda w: {"conversation_id": w.talk, "content": "why?"},
+    "claim_run": lambda _: {"worker": "one"},
+    "append_run_delta": lambda w: _of_run(w, lease=NOBODY, content="because"),
+    "complete_run_atomic": lambda w: _of_run(w, lease=NOBODY),
+    "fail_run_atomic": lambda w: _of_run(w, lease=NOBODY, error={"code": "a", "message": "b"}),
+    "release_run_atomic": lambda w: _of_run(w, lease=NOBODY),
+    "cancel_run_atomic": lambda w: _of_run(w),
+    "get_run": lambda w: _of_run(w),
+    "list_runs": lambda w: {"conversation_id": w.talk},
 }
 
 SERVICE_ONLY = {
+    "claim_run",
+    "append_run_delta",
+    "complete_run_atomic",
+    "fail_run_atomic",
+    "release_run_atomic",
     "upsert_channel_atomic",
     "set_desk_atomic",
     "receive_message_atomic",
@@ -149,9 +167,19 @@ FOR_USERS = sorted(set(CALLS) - SERVICE_ONLY)
 FOR_OPERATORS = {"check_invariants"}
 
 # The actor may be left out by a service: then nobody in particular does it.
-ADMINISTRATIVE = {"deactivate_user_atomic", "export_user", "erase_user_atomic"}
+ADMINISTRATIVE = {
+    "deactivate_user_atomic",
+    "export_user",
+    "erase_user_atomic",
+    "cancel_run_atomic",
+}
 # These act for nobody. A batch names an actor in each message.
 WITHOUT_ACTOR = {
+    "claim_run",
+    "append_run_delta",
+    "complete_run_atomic",
+    "fail_run_atomic",
+    "release_run_atomic",
     "upsert_channel_atomic",
     "set_desk_atomic",
     "receive_message_atomic",
@@ -199,9 +227,14 @@ IN_CONVERSATIONS = [
     "announce_typing",
     "assign_thread_atomic",
     "retry_delivery_atomic",
+    "create_run_atomic",
+    "cancel_run_atomic",
+    "get_run",
+    "list_runs",
 ]
 # What a success of the good call answers with beside PostgREST's own status.
 CREATIONS = {
+    "create_run_atomic",
     "import_thread_atomic",
     "upsert_channel_atomic",
     "receive_message_atomic",

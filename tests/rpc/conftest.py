@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import pytest
 from psycopg.pq import TransactionStatus
 
-from tests.rpc.behind import rows
+from tests.rpc.behind import as_service, rows
 from tests.support import (
     Connection,
     Json,
@@ -66,6 +67,27 @@ class World:
     offer: Json  # Ann's template in it, its first
     question: Json  # the contact's message, its second
     listener: Json  # the test's own session, and what it has seen: all of the above
+    db: Connection
+
+    # Of the assistant nobody has heard before a test speaks of it.
+
+    @cached_property
+    def talk(self) -> str:
+        """Ann's thread with the assistant."""
+        with as_service(self.db):
+            made = succeed(self.db, "create_thread_atomic", actor_id=self.ann)
+        thread_id: str = made["thread_id"]
+        return thread_id
+
+    @cached_property
+    def run(self) -> Json:
+        """What Ann asked there, and cancelled."""
+        about = {"conversation_id": self.talk, "actor_id": self.ann}
+        with as_service(self.db):
+            asked = succeed(self.db, "create_run_atomic", **about, content="why?")
+            ended = succeed(self.db, "cancel_run_atomic", **about, run_id=asked["run_id"])
+        run: Json = ended["data"]
+        return run
 
 
 @pytest.fixture
@@ -114,6 +136,7 @@ def world(db: Connection) -> World:
         offer=offer,
         question=received["message"],
         listener=new_listener(db),
+        db=db,
     )
 
 
