@@ -28,7 +28,8 @@ from thin_api.errors import Cause, Failure
 from thin_api.exchange import JSON_HEADERS, POSTGREST, Disconnected, Exchange, exchange_of
 from thin_api.hub import Hub
 from thin_api.receiver import Receiver
-from thin_api.routes import OPERATIONS
+from thin_api.routes import OPERATIONS, Operation
+from thin_api.run_stream import RunEndpoint, Streams
 from thin_api.settings import Settings
 from thin_api.sockets import SOCKET_PATH, STREAM_PATH, Sockets, Stream
 from thin_api.webhooks import webhooks
@@ -91,11 +92,12 @@ def routes(services: Services, hub: Hub) -> Sequence[BaseRoute]:
     by_path = attrgetter("path")
     paths = list(dict.fromkeys(operation.path for operation in OPERATIONS))
     sockets = Sockets(services, hub)
+    streams = Streams(services, hub)
     operations = sorted(OPERATIONS, key=lambda operation: paths.index(operation.path))
     return [
         *(Route(one.path, one) for one in webhooks(services.settings, Receiver(services.database))),
         *(
-            Route(path, Endpoint(path, list(group), services))
+            Route(path, _endpoint(path, list(group), services, streams))
             for path, group in groupby(operations, by_path)
         ),
         *(Route(path, rpc.RpcEndpoint(path, services)) for path in RPC_PATHS),
@@ -105,6 +107,14 @@ def routes(services: Services, hub: Hub) -> Sequence[BaseRoute]:
         *(Route(page.path, page) for page in pages.pages(services)),
         Route(openapi.PATH, openapi.OpenApi(services)),
     ]
+
+
+def _endpoint(
+    path: str, operations: Sequence[Operation], services: Services, streams: Streams
+) -> Endpoint:
+    if any(operation.stream for operation in operations):
+        return RunEndpoint(path, operations, services, streams)
+    return Endpoint(path, operations, services)
 
 
 RPC_PATHS = ("/rpc/{function}", "/rest/v1/rpc/{function}")

@@ -82,6 +82,11 @@ class Authenticator:
         """Return who sends this request; Failure when that is not proven."""
         return (await self.holder(_bearer(headers))).acting_as(headers.get(b"x-actor-id"))
 
+    async def streamer(self, headers: Mapping[bytes, bytes], query: dict[str, str]) -> Caller:
+        """Return who asks for a stream: EventSource sends no header, so the query counts, too."""
+        token = query.pop("access_token", None)
+        return await (self.caller(headers) if token is None else self.holder(token.encode()))
+
     async def holder(self, token: bytes) -> Caller:
         """Return who a token was made for; Failure when it is not valid."""
         if len(token) > LONGEST_TOKEN:

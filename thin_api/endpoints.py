@@ -67,7 +67,7 @@ class Endpoint:
             await answer_other_method(exchange, self._allow)
             return
         exchange.function = operation.function
-        caller = await self._services.authenticator.caller(exchange.headers)
+        caller = await self._caller(exchange, operation)
         exchange.user_id = caller.actor_id
         given = await self._given(exchange, operation, caller)
         if "p_source" in given and not caller.service:
@@ -76,6 +76,19 @@ class Endpoint:
             result = await self._calls[exchange.method](given)
         if operation.method != "GET":
             exchange.message_id = errors.message_told(result)
+        await self._answer(exchange, operation, caller, given, result)
+
+    async def _caller(self, exchange: Exchange, _operation: Operation) -> Caller:
+        return await self._services.authenticator.caller(exchange.headers)
+
+    async def _answer(
+        self,
+        exchange: Exchange,
+        operation: Operation,
+        _caller: Caller,
+        _given: Mapping[str, Any],
+        result: bytes,
+    ) -> None:
         await answer_result(exchange, self._services.database, result, operation.status)
 
     def _call(self, operation: Operation) -> Call:
@@ -103,16 +116,18 @@ class Endpoint:
             given[argument] = convert(field, exchange.read_path()[field])
         for argument in operation.actor_arguments:
             if caller.actor_id is None:
+                if operation.anybody:
+                    continue
                 raise errors.invalid("X-Actor-Id", "is missing: this service token has no subject")
             given[argument] = caller.actor_id
-        query = exchange.query()
+        query = self._query(exchange, operation)
         _refuse_unknown(query, binding.query)
         for field, (argument, kind, convert) in binding.query.items():
             if field in query:
                 value = arguments.from_text(kind, field, query[field])
                 given[argument] = convert(field, value)
         if operation.method != "GET":
-            body = await self._body(exchange)
+            body = await self._body(exchange, operation)
             _refuse_unknown(body, binding.body)
             for field, (argument, _, convert) in binding.body.items():
                 value = body.get(field)
@@ -120,7 +135,10 @@ class Endpoint:
                     given[argument] = convert(field, value)
         return given
 
-    async def _body(self, exchange: Exchange) -> dict[str, Any]:
+    def _query(self, exchange: Exchange, _operation: Operation) -> dict[str, str]:
+        return exchange.query()
+
+    async def _body(self, exchange: Exchange, _operation: Operation) -> dict[str, Any]:
         raw = await exchange.json_body(self._services.settings.max_body_bytes)
         if not raw:
             return {}

@@ -51,6 +51,7 @@ class Exchange:
         "started",
         "status",
         "user_id",
+        "wants_stream",
     )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,6 +71,7 @@ class Exchange:
         self.user_id: str | None = None
         self.message_id: str | None = None
         self.dialect = "parley"
+        self.wants_stream = False
         self.status = 0
 
     @property
@@ -92,6 +94,11 @@ class Exchange:
                 (b"x-request-id", self.request_id),
             ]
         await self._send(message)
+
+    async def gone(self) -> None:
+        """Wait until the client is gone, once its request was read."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
 
     async def answer(self, status: int, body: bytes, headers: Headers = JSON_HEADERS) -> None:
         """Send a whole answer."""

@@ -12,7 +12,8 @@ class Operation:
     """One method of one path.
 
     A field named `x` becomes the argument `p_x`; `field:name` says otherwise, for fields of the
-    path in `named`. `actor` names the arguments that are the caller.
+    path in `named`. `actor` names the arguments that are the caller; `anybody`: a service that acts
+    for nobody leaves them out. `stream`: the answer may be one (run_stream.py).
     """
 
     method: str
@@ -24,6 +25,8 @@ class Operation:
     actor: str = "actor_id"
     service: bool = False
     named: str = ""
+    anybody: bool = False
+    stream: bool = False
 
     path_fields: Mapping[str, str] = dataclasses.field(init=False)
     query_fields: Mapping[str, str] = dataclasses.field(init=False)
@@ -51,9 +54,17 @@ START = f"{REQUESTS}/{{help_request_id}}/start-conversation"
 THREADS = "/api/crm/threads"
 THREAD = f"{THREADS}/{{thread}}"
 OF_THREAD = "thread:conversation_id"
+SESSIONS = "/api/v1/chatkit/sessions"
+SESSION = f"{SESSIONS}/{{session_id}}"
+ASSISTANT = "/api/v1/chatkit/threads"
+TALK = f"{ASSISTANT}/{{thread_id}}"
+OF_TALK = "thread_id:conversation_id"
 NEW_CONVERSATION = "kind member_ids title initial_message metadata client_key history"
 NEW_USER = "user_id display_name kind external_id email tenant_id"
 NEW_MESSAGE = "content client_message_id type metadata reply_to_id source"
+NEW_SESSION = "user workflow chatkit_configuration expires_after rate_limits client_key"
+NEW_THREAD = "title metadata client_key"
+NEW_RUN = "content client_message_id metadata message_id configuration"
 
 # fmt: off
 OPERATIONS: Sequence[Operation] = (
@@ -109,5 +120,25 @@ OPERATIONS: Sequence[Operation] = (
     Operation("POST", "/api/whatsapp/conversations/{thread}/mark_read", "mark_thread_read_atomic",
               body="seq"),
     Operation("GET", "/api/crm/channels", "list_channels"),
+    Operation("POST", SESSIONS, "create_session_atomic",
+              body=NEW_SESSION, status=201, anybody=True),
+    Operation("POST", f"{SESSION}/threads", "create_thread_atomic", body=NEW_THREAD, status=201),
+    Operation("POST", ASSISTANT, "create_thread_atomic",
+              body=f"session_id {NEW_THREAD}", status=201),
+    *(
+        operation
+        for thread in (f"{SESSION}/threads/{{thread_id}}", TALK)
+        for operation in (
+            Operation("POST", f"{thread}/runs", "create_run_atomic",
+                      body=NEW_RUN, named=OF_TALK, status=201, stream=True),
+            Operation("GET", f"{thread}/runs", "list_runs", query="limit before", named=OF_TALK),
+            Operation("GET", f"{thread}/runs/{{run_id}}", "get_run",
+                      query="attempt after", named=OF_TALK),
+            Operation("POST", f"{thread}/runs/{{run_id}}/cancel", "cancel_run_atomic",
+                      named=OF_TALK, anybody=True),
+            Operation("GET", f"{thread}/runs/{{run_id}}/events", "get_run",
+                      query="attempt after", named=OF_TALK, stream=True),
+        )
+    ),
 )
 # fmt: on

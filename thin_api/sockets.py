@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import orjson
 import structlog
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
-from thin_api import arguments, errors, frames, logs, settings
+from thin_api import arguments, errors, frames, logs, settings, sse
 from thin_api.auth import Caller, unauthenticated
 from thin_api.db import Refused, UnexpectedError
 from thin_api.endpoints import Services, answer_other_method
@@ -28,15 +28,6 @@ STREAM_PATH = "/v1/events"
 HELLO_TIMEOUT = 10.0
 LONGEST_WAIT = 86_400.0  # seconds; timers do not take the year 9999
 INTERNAL = 1011
-STREAM_HEARTBEAT = 15.0
-STREAM_PATIENCE = 30.0  # seconds a client may take for what was sent; nothing else shows it is gone
-STREAM_START = b"retry: 1000\n\n"
-STREAM_HEADERS = [
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-store"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-accel-buffering", b"no"),
-]
 PONG = Frame(orjson.dumps({"type": "pong"}))
 # What a client may send once it is welcome: the function called, and the fields it takes.
 CALLS: Mapping[str, tuple[str, Mapping[str, arguments.Convert]]] = {
@@ -133,13 +124,13 @@ class StreamSink:
     async def next(self) -> bytes:
         """Return what is to be sent now: events, or a comment that shows we are there."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STREAM_HEARTBEAT):
+            async with asyncio.timeout(sse.HEARTBEAT):
                 await self._something.wait()
         waiting, self._waiting = bytes(self._waiting), bytearray()
         if not self.closed:
             self._something.clear()
         self._taken.set()
-        return waiting or b":\n\n"
+        return waiting or sse.COMMENT
 
 
 class Sockets:
@@ -291,7 +282,7 @@ class Stream:
         self._services = services
         self._hub = hub
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """Serve one client until it leaves."""
         exchange = exchange_of(scope)
         exchange.route = STREAM_PATH
@@ -304,20 +295,20 @@ class Stream:
         sink = StreamSink(self._services.settings.socket_backlog, connection.abort)
         subscriber = Subscriber(caller.actor_id or "", sink)
         await self._hub.enter(subscriber)
-        watch = asyncio.create_task(_end_with(receive, sink))
+        watch = asyncio.create_task(_end_with(exchange, sink))
         ending = asyncio.create_task(_end_at(connection.ending, sink))
         opening = asyncio.create_task(self._hub.start(subscriber, cursors))
         expiry = _Expiry(caller, sink.close)
         try:
-            await send({"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS})
-            await send(_chunk(STREAM_START))
+            await send(sse.start())
+            await send(sse.chunk(sse.START))
             while not sink.closed:
-                chunk = _chunk(await sink.next())
+                chunk = sse.chunk(await sink.next())
                 sink.is_sending = True
-                async with asyncio.timeout(STREAM_PATIENCE):
+                async with asyncio.timeout(sse.PATIENCE):
                     await send(chunk)
                 sink.is_sending = False
-            await send(_chunk(await sink.next(), last=True))
+            await send(sse.chunk(await sink.next(), last=True))
         except TimeoutError:
             connection.abort()
         finally:
@@ -328,14 +319,10 @@ class Stream:
             self._hub.close(subscriber)
 
     async def _greeted(self, exchange: Exchange) -> tuple[Caller, dict[str, int]]:
-        """Read who asks and what they have already; EventSource can send no header but its own."""
+        """Read who asks and what they have already."""
         query = exchange.query()
-        _refuse_unknown(query, ("access_token", "cursors"))
-        authenticator, token = self._services.authenticator, query.get("access_token")
-        if token is None:
-            caller = await authenticator.caller(exchange.headers)
-        else:
-            caller = await authenticator.holder(token.encode())
+        caller = await self._services.authenticator.streamer(exchange.headers, query)
+        _refuse_unknown(query, ("cursors",))
         if caller.actor_id is None:
             raise unauthenticated("the token names nobody whose events these would be")
         cursors = _cursors(_from_query(query.get("cursors", "")))
@@ -382,10 +369,9 @@ def _refuse_request(scope: Scope) -> NoReturn:
     raise Failure("unsupported", "this path is a WebSocket", status=426, headers=upgrade)
 
 
-async def _end_with(receive: Receive, sink: StreamSink) -> None:
+async def _end_with(exchange: Exchange, sink: StreamSink) -> None:
     """End a stream when its client has gone."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    await exchange.gone()
     sink.end()
 
 
@@ -393,10 +379,6 @@ async def _end_at(shutdown: asyncio.Event, sink: StreamSink) -> None:
     """End a stream when the server stops: its client comes back elsewhere."""
     await shutdown.wait()
     sink.end()
-
-
-def _chunk(content: bytes, *, last: bool = False) -> Message:
-    return {"type": "http.response.body", "body": content, "more_body": not last}
 
 
 def _context(frame: Mapping[str, Any]) -> dict[str, Any]:

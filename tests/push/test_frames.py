@@ -14,7 +14,7 @@ from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
 
 from tests.http.support import new_id
-from thin_api import frames, sockets
+from thin_api import frames, sockets, sse
 from thin_api.errors import Failure
 from thin_api.frames import Event, Frame
 from thin_api.sockets import StreamSink
@@ -113,10 +113,10 @@ async def test_stream_gives_what_was_written_at_once_and_in_order() -> None:
 
 
 async def test_stream_waits_and_then_shows_that_it_lives(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sockets, "STREAM_HEARTBEAT", 0.01)
+    monkeypatch.setattr(sse, "HEARTBEAT", 0.01)
     sink = stream_sink()
     assert await sink.next() == b":\n\n"
-    monkeypatch.setattr(sockets, "STREAM_HEARTBEAT", 20)
+    monkeypatch.setattr(sse, "HEARTBEAT", 20)
     waiting = asyncio.create_task(sink.next())
     await asyncio.sleep(0)
     sink.write([Frame(b"1")])

@@ -179,7 +179,7 @@ def test_other_methods_are_refused(stage: Stage) -> None:
 def test_heartbeat_shows_that_the_stream_lives(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("thin_api.sockets.STREAM_HEARTBEAT", 0.02)
+    monkeypatch.setattr("thin_api.sse.HEARTBEAT", 0.02)
     ada = stage.person()
     stream = stage.stream(ada)
     assert [stream.next_block() for _ in range(3)] == [":"] * 3
