@@ -30,6 +30,7 @@ from thin_api.hub import Hub
 from thin_api.receiver import Receiver
 from thin_api.routes import OPERATIONS, Operation
 from thin_api.run_stream import RunEndpoint, Streams
+from thin_api.runs import Runs
 from thin_api.settings import Settings
 from thin_api.sockets import SOCKET_PATH, STREAM_PATH, Sockets, Stream
 from thin_api.webhooks import webhooks
@@ -56,6 +57,8 @@ def create_app(values: Settings) -> ASGIApp:
     deliveries = Deliveries(values, database)
     database.on_commit = hub.kick
     hub.on_desk = deliveries.kick
+    runs = Runs(values, database)
+    hub.on_run = runs.kick
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -63,7 +66,7 @@ def create_app(values: Settings) -> ASGIApp:
         chores = [asyncio.create_task(_sample_pool(database)), asyncio.create_task(hub.run())]
         if values.maintain_every:
             chores.append(asyncio.create_task(_maintain(database, values.maintain_every)))
-        async with deliveries.running():
+        async with deliveries.running(), runs.running():
             yield
         for chore in chores:
             chore.cancel()

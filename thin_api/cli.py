@@ -23,6 +23,7 @@ from uvicorn.supervisors import Multiprocess
 from thin_api import auth, doctor, importing, kept, metrics, replay, seed, trace, wire
 from thin_api.client import tail
 from thin_api.migrate import MigrateError, Migrator
+from thin_api.responders.loading import load_responder
 from thin_api.settings import Settings, SettingsError, load, with_secret
 
 if sys.platform != "win32":
@@ -141,6 +142,7 @@ def database(settings: Settings, *, keep: bool = False) -> Iterator[str]:
 def _serve(args: argparse.Namespace, settings: Settings) -> int:
     """Serve until told to stop."""
     settings = with_secret(settings)
+    load_responder(settings)  # each process does; what is wrong with it is to be told once, here
     with _bound(settings) as listener, database(settings) as dsn:
         if not settings.database_url:
             _migrator(dsn).migrate()

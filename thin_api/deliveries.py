@@ -8,8 +8,7 @@ which carries our callback, settles it. Every call ends well before the lease do
 import asyncio
 import contextlib
 import datetime
-import os
-import socket
+import functools
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
@@ -18,25 +17,21 @@ import httpx
 import orjson
 import structlog
 
-from thin_api import logs, metrics
-from thin_api.db import Database, Refused, UnexpectedError
-from thin_api.errors import Failure
+from thin_api import metrics
+from thin_api.db import Database
 from thin_api.providers import twilio_courier, whatsapp_courier
 from thin_api.providers.outgoing import Courier, Delivery, Outcome, Undeliverable
 from thin_api.settings import Settings
+from thin_api.worker import POLL, TROUBLE, Worker, insist, pause_after
 
 log = structlog.get_logger(__name__)
 
 AT_ONCE = 16  # messages under way to providers
-PACE = 0.02  # seconds between two looks of which the first found nothing
-POLL = 5.0  # seconds between looks when nothing wakes us
 LONGEST_CALL = 30.0  # seconds
 CONNECT_TIMEOUT = 5.0
 # Shares of the lease: after the first nothing is sent any more, a call takes the second at most.
 BEGIN_WITHIN = 0.5
 CALL_WITHIN = 0.25
-SETTLING_DELAYS = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
-TROUBLE = (Failure, Refused, UnexpectedError)
 # The request never left.
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 
@@ -49,16 +44,12 @@ class Deliveries:
         self._couriers: Mapping[str, Courier] = {one.provider: one for one in found if one}
         self._database = database
         self._grace = settings.shutdown_grace
-        self._name = f"{socket.gethostname()}/{os.getpid()}"
-        self._woken = asyncio.Event()
-        self._stopping = False
+        self._worker = Worker("deliveries", AT_ONCE)
         self._up_since = time.monotonic()
-        self._sending: set[asyncio.Task[None]] = set()
-        self._round: asyncio.Task[None] | None = None
 
     def kick(self) -> None:
         """Look soon: there may be something to send."""
-        self._woken.set()
+        self._worker.kick()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -67,53 +58,22 @@ class Deliveries:
             yield
             return
         limits = httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE)
-        async with httpx.AsyncClient(limits=limits) as client:
-            self._round = asyncio.create_task(self._run(client))
-            try:
-                yield
-            finally:
-                await self._stop()
-
-    async def _stop(self) -> None:
-        self._stopping = True
-        self._woken.set()
-        assert self._round  # noqa: S101 - it was started
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._grace):
-                await self._round
-                while self._sending:
-                    await asyncio.wait(self._sending)
-        left = [self._round, *self._sending]
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
-
-    async def _run(self, client: httpx.AsyncClient) -> None:
-        while not self._stopping:
-            self._woken.clear()
-            try:
-                wait = await self._look(client)
-            except TROUBLE as trouble:
-                log.warning("deliveries_not_claimed", reason=type(trouble).__name__)
-                wait = POLL
-            except Exception as error:
-                logs.bug(log, error)
-                wait = POLL
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min(wait, POLL)):
-                    await self._woken.wait()
+        async with (
+            httpx.AsyncClient(limits=limits) as client,
+            self._worker.looking(functools.partial(self._look, client), self._grace),
+        ):
+            yield
 
     async def _look(self, client: httpx.AsyncClient) -> float:
         """Claim what there is room for and begin to send it; how long to wait for more."""
-        room = AT_ONCE - len(self._sending)
-        if not room:
+        if not (room := self._worker.room):
             return POLL  # whoever ends wakes us
         begun = time.monotonic()
         claim = orjson.loads(
             await self._database.call(
                 "claim_deliveries",
                 {
-                    "p_worker": self._name,
+                    "p_worker": self._worker.name,
                     "p_limit": room,
                     "p_providers": list(self._couriers),
                     "p_up_for": datetime.timedelta(seconds=begun - self._up_since),
@@ -123,20 +83,10 @@ class Deliveries:
         claimed: Sequence[Delivery] = claim["deliveries"]
         lease = float(claim["lease_seconds"])
         for delivery in claimed:
-            task = asyncio.create_task(self._send(client, delivery, begun, lease))
-            self._sending.add(task)
-            task.add_done_callback(self._ended)
+            self._worker.begin(self._send(client, delivery, begun, lease))
         if claimed or claim["failed"]:
             return 0.0  # there may be more where they came from
-        await asyncio.sleep(PACE)
-        wait = claim["wait_seconds"]
-        return POLL if wait is None else float(wait)
-
-    def _ended(self, task: "asyncio.Task[None]") -> None:
-        self._sending.discard(task)
-        self._woken.set()
-        if not task.cancelled() and (error := task.exception()):
-            logs.bug(log, error)
+        return await pause_after(claim["wait_seconds"])
 
     async def _send(
         self, client: httpx.AsyncClient, delivery: Delivery, begun: float, lease: float
@@ -183,20 +133,16 @@ class Deliveries:
             given["p_retry_after"] = datetime.timedelta(seconds=outcome.retry_after)
         if outcome.identities is not None:
             given["p_identities"] = orjson.dumps(outcome.identities)
-        for tries in range(10**9):
-            try:
-                result = orjson.loads(await self._database.call("settle_delivery_atomic", given))
-            except TROUBLE as trouble:
-                reason = type(trouble).__name__
-            else:
-                if not result["success"]:
-                    log.error("delivery_not_settled", **_about(delivery), reason=result["error"])
-                return
-            delay = SETTLING_DELAYS[min(tries, len(SETTLING_DELAYS) - 1)]
-            if time.monotonic() + delay > until:
-                log.error("delivery_not_settled", **_about(delivery), reason=reason)
-                return
-            await asyncio.sleep(delay)
+        call = functools.partial(self._database.call, "settle_delivery_atomic", given)
+        reason: str | None
+        try:
+            result = orjson.loads(await insist(call, until))
+        except TROUBLE as trouble:
+            reason = type(trouble).__name__
+        else:
+            reason = None if result["success"] else result["error"]
+        if reason:
+            log.error("delivery_not_settled", **_about(delivery), reason=reason)
 
 
 async def _attempt(

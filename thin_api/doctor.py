@@ -9,6 +9,7 @@ from psycopg import errors, sql
 from psycopg.rows import namedtuple_row
 
 from thin_api.migrate import Migrator
+from thin_api.responders.loading import load_responder
 from thin_api.settings import Settings, SettingsError, with_secret
 
 OLDEST = 150000
@@ -33,6 +34,10 @@ def check_settings(settings: Settings) -> Iterator[Finding]:
         with_secret(settings)
     except SettingsError as error:
         yield Finding(str(error), "set one of them")
+    try:
+        load_responder(settings)
+    except SettingsError as error:
+        yield Finding(str(error), "docs/assistant.md tells what may stand there")
     if settings.jwks_url and settings.jwks_url.startswith("http://"):
         yield Finding("PARLEY_JWKS_URL is not encrypted", "use its https address")
     if settings.jwks_url and not settings.jwt_issuer:

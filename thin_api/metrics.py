@@ -91,6 +91,22 @@ DELIVERY_SECONDS = Histogram(
 DELIVERIES_UNDER_WAY = Gauge(
     "parley_deliveries_under_way", "Messages being sent by providers", multiprocess_mode="livesum"
 )
+RUNS = Counter(
+    "parley_runs_total",
+    "Answers: completed, failed, released (we were stopped), lost (over, or not ours any more)",
+    ("outcome",),
+)
+RUN_SECONDS = Histogram(
+    "parley_run_seconds",
+    "Time a completed answer took",
+    buckets=(0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300),
+)
+RUN_FIRST_WORD_SECONDS = Histogram(
+    "parley_run_first_word_seconds",
+    "Time until a responder said something",
+    buckets=(0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+)
+RUNS_UNDER_WAY = Gauge("parley_runs_under_way", "Answers being given", multiprocess_mode="livesum")
 POOL = {
     state: Gauge(f"parley_pool_{state}", meaning, multiprocess_mode="livesum")
     for state, meaning in {

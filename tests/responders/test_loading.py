@@ -7,7 +7,7 @@ import pytest
 
 from tests.responders.support import asked, listen
 from thin_api.responders import Message, User, request_of
-from thin_api.responders.loading import load
+from thin_api.responders.loading import load_responder
 from thin_api.settings import Settings, SettingsError
 
 MINE = """
@@ -26,15 +26,26 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [*sys.path])
 
 
+async def heard(settings: Settings, *said: str) -> list[str]:
+    """Open the responder of some settings and hear its answer."""
+    opening = load_responder(settings)
+    assert opening
+    async with opening() as answer:
+        return await listen(answer, asked(*said))
+
+
 async def test_rules_answer_unless_somebody_else_is_named() -> None:
-    async with load(Settings())() as answer:
-        assert await listen(answer, asked("hello")) == ["Hello Ann! What can I do for you?"]
+    assert await heard(Settings(), "hello") == ["Hello Ann! What can I do for you?"]
+
+
+def test_where_nothing_is_answered_nobody_is_loaded() -> None:
+    assert load_responder(Settings(runs_at_once=0, responder="nobody")) is None
 
 
 @pytest.mark.usefixtures("_own_folder")
 async def test_a_function_of_ones_own_is_found_in_the_folder_we_are_started_in() -> None:
-    async with load(Settings(responder="my_bot:answer"))() as answer:
-        assert await listen(answer, asked("a", "b", "c")) == ["3 messages, Ann"]
+    settings = Settings(responder="my_bot:answer")
+    assert await heard(settings, "a", "b", "c") == ["3 messages, Ann"]
 
 
 @pytest.mark.usefixtures("_own_folder")
@@ -51,7 +62,7 @@ async def test_a_function_of_ones_own_is_found_in_the_folder_we_are_started_in()
 )
 def test_what_cannot_answer_stops_with_one_line(place: str, problem: str) -> None:
     with pytest.raises(SettingsError) as raised:
-        load(Settings(responder=place))
+        load_responder(Settings(responder=place))
     message = str(raised.value)
     assert message.startswith(f"PARLEY_RESPONDER='{place}' ")
     assert problem in message
@@ -60,7 +71,7 @@ def test_what_cannot_answer_stops_with_one_line(place: str, problem: str) -> Non
 
 def test_a_model_must_be_named_to_be_asked() -> None:
     with pytest.raises(SettingsError, match="PARLEY_OPENAI_MODEL is required"):
-        load(Settings(responder="openai"))
+        load_responder(Settings(responder="openai"))
 
 
 def test_a_request_is_read_from_a_claimed_run_whatever_else_it_tells() -> None:

@@ -10,8 +10,10 @@ from thin_api.responders import Opening, openai, rules
 from thin_api.settings import Settings, SettingsError
 
 
-def load(settings: Settings) -> Opening:
-    """Find the responder that PARLEY_RESPONDER names; SettingsError if it cannot be used."""
+def load_responder(settings: Settings) -> Opening | None:
+    """Find who answers, None if this process is not to; SettingsError if they cannot be used."""
+    if not settings.runs_at_once:
+        return None
     if settings.responder == "rules":
         return rules.opening(settings)
     if settings.responder == "openai":
