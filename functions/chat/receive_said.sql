@@ -18,7 +18,7 @@ as $$
 declare
     v_is_edit         boolean := p_event ->> 'kind' = 'edit';
     v_id              text := case when v_is_edit then p_event ->> 'target' else p_event ->> 'id' end;
-    v_is_echo         boolean := p_event ->> 'kind' = 'echo' or p_event ->> 'by' = 'business';
+    v_is_echo         boolean := p_event ->> 'kind' = 'echo' or coalesce(p_event ->> 'by', '') = 'business';
     v_at              timestamptz := (p_event ->> 'at')::timestamptz;
     v_reply_to        text := nullif(p_event ->> 'reply_to', v_id);
     v_reply_id        uuid;

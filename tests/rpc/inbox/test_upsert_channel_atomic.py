@@ -1,8 +1,9 @@
 from tests.rpc.behind import rows, value
 from tests.rpc.conftest import World
-from tests.support import Connection, receive, refuse, succeed
+from tests.support import Connection, new_user, receive, refuse, succeed
 
 TWILIO = {"provider": "twilio", "address": "whatsapp:+14155238886"}
+DEFAULT = NOBODY = "00000000-0000-0000-0000-000000000000"
 
 
 def test_a_new_channel_gets_a_bot_that_stands_for_the_business(
@@ -55,7 +56,7 @@ def test_a_channel_made_by_an_event_moves_to_its_tenant_as_long_as_nobody_has_wr
     db: Connection, world: World
 ) -> None:
     first = succeed(db, "upsert_channel_atomic", **TWILIO)["channel"]
-    assert first["tenant_id"] == "00000000-0000-0000-0000-000000000000"
+    assert first["tenant_id"] == DEFAULT
     moved = succeed(db, "upsert_channel_atomic", **TWILIO, tenant_id=world.tenant_id)["channel"]
     assert moved["tenant_id"] == world.tenant_id
     assert moved["channel_id"] == first["channel_id"]
@@ -67,6 +68,44 @@ def test_a_channel_made_by_an_event_moves_to_its_tenant_as_long_as_nobody_has_wr
         **TWILIO,
         tenant_id=world.other_tenant_id,
     )
+
+
+def test_a_bot_answers_until_it_is_told_not_to(db: Connection, world: World) -> None:
+    bot = new_user(db, "Robot", tenant_id=world.tenant_id, kind="bot")
+    channel = succeed(
+        db, "upsert_channel_atomic", **TWILIO, tenant_id=world.tenant_id, responder_id=bot
+    )["channel"]
+    assert channel["responder_id"] == bot
+    assert succeed(db, "upsert_channel_atomic", **TWILIO)["channel"] == channel
+    silent = succeed(db, "upsert_channel_atomic", **TWILIO, responder_id=NOBODY)["channel"]
+    assert silent == {**channel, "responder_id": None}
+    own = succeed(db, "upsert_channel_atomic", **TWILIO, responder_id=channel["user_id"])
+    assert own["channel"]["responder_id"] == channel["user_id"]
+
+
+def test_who_answers_is_a_bot_of_the_channels_tenant(db: Connection, world: World) -> None:
+    other = new_user(db, "Theirs", tenant_id=world.other_tenant_id, kind="bot")
+    gone = new_user(db, "Gone", tenant_id=world.tenant_id, kind="bot")
+    succeed(db, "deactivate_user_atomic", user_id=gone)
+    for wrong in (other, gone, world.ann, world.contact, world.thread):
+        result = refuse(
+            db,
+            "validation_error",
+            "upsert_channel_atomic",
+            **TWILIO,
+            tenant_id=world.tenant_id,
+            responder_id=wrong,
+        )
+        assert result["details"] == {"field": "responder_id"}
+    # A refusal makes no channel.
+    assert rows(db, "select from chat.channels where provider = 'twilio'") == []
+
+
+def test_a_channel_that_moves_leaves_its_bot_behind(db: Connection, world: World) -> None:
+    bot = new_user(db, "Robot", kind="bot")
+    succeed(db, "upsert_channel_atomic", **TWILIO, responder_id=bot)
+    moved = succeed(db, "upsert_channel_atomic", **TWILIO, tenant_id=world.tenant_id)["channel"]
+    assert moved["responder_id"] is None
 
 
 def test_what_is_missing_malformed_or_too_long_is_refused(db: Connection) -> None:
