@@ -13,9 +13,7 @@ import time
 from collections import Counter
 from collections.abc import (
     AsyncGenerator,
-    AsyncIterator,
-    Awaitable,
-    Callable,
+    Coroutine,
     Iterator,
     Mapping,
     Sequence,
@@ -127,6 +125,18 @@ class Following:
         if self._watch is not None:
             self._watch.ring()
 
+    @contextlib.contextmanager
+    def until(self, *happenings: Coroutine[Any, Any, Any]) -> Iterator[None]:
+        """Stop following once any of these is done."""
+        tasks = [asyncio.create_task(happening) for happening in happenings]
+        for task in tasks:
+            task.add_done_callback(lambda _: self.end())
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+
     async def news(self) -> AsyncGenerator[News, None]:
         """Yield what is new, up to the run's end or ours; Failure: it cannot be read any more."""
         is_told = False
@@ -167,16 +177,6 @@ class Following:
             status = await self._database.status(refusal["error"])
             raise Failure(refusal["error"], refusal["message"], status=status or 500)
         return Look(body, orjson.loads(body)["data"])
-
-
-def follow(
-    database: Database, hub: Hub, conversation_id: str, actor_id: str, run_id: str
-) -> AsyncIterator[News]:
-    """Follow a run from its beginning."""
-    following = Following(
-        database, hub, conversation_id=conversation_id, run_id=run_id, actor_id=actor_id
-    )
-    return following.news()
 
 
 class RunEndpoint(Endpoint):
@@ -272,23 +272,19 @@ class Streams:
             place=place,
         )
         connection = connection_of(exchange.scope)
-        with self._counted(caller.actor_id):
-            ends = [
-                asyncio.create_task(_then(exchange.gone(), following.end)),
-                asyncio.create_task(_then(connection.ending.wait(), following.end)),
-            ]
+        with (
+            self._counted(caller.actor_id),
+            following.until(exchange.gone(), connection.ending.wait()),
+        ):
+            await exchange.send(sse.start())
             try:
-                await exchange.send(sse.start())
-                async with contextlib.aclosing(self._events(following, caller, created)) as blocks:
+                async with contextlib.aclosing(_events(following, caller, created)) as blocks:
                     async for block in blocks:
                         async with asyncio.timeout(sse.PATIENCE):
                             await exchange.send(sse.chunk(block))
-                await exchange.send(sse.chunk(b"", last=True))
             except TimeoutError:
                 connection.abort()
-            finally:
-                for task in ends:
-                    task.cancel()
+            await exchange.send(sse.chunk(b"", last=True))
 
     def refuse_more(self, user_id: str | None) -> None:
         """Raise a Failure when a user has too many streams open."""
@@ -308,23 +304,24 @@ class Streams:
                 del self._open[user_id]
             metrics.SOCKETS.labels("run").dec()
 
-    async def _events(
-        self, following: Following, caller: Caller, created: bytes | None
-    ) -> AsyncGenerator[bytes, None]:
-        """Write what is new as events; what hinders that is the last of them."""
-        yield sse.START
-        if created is not None:
-            yield sse.event("run_created", created, str(following.place))
-        try:
-            async with contextlib.aclosing(following.news()) as news:
-                async for one in news:
-                    if time.time() >= caller.expires:
-                        raise unauthenticated("the token has expired")  # noqa: TRY301
-                    yield _written(following, one)
-        except Failure as failure:
-            yield sse.event("error", frames.failed(failure).body)
-        except Exception as error:
-            yield sse.event("error", frames.failed(logs.bug(log, error)).body)
+
+async def _events(
+    following: Following, caller: Caller, created: bytes | None
+) -> AsyncGenerator[bytes, None]:
+    """Write what is new as events; what hinders that is the last of them."""
+    yield sse.START
+    if created is not None:
+        yield sse.event("run_created", created, str(following.place))
+    try:
+        async with contextlib.aclosing(following.news()) as news:
+            async for one in news:
+                if time.time() >= caller.expires:
+                    raise unauthenticated("the token has expired")  # noqa: TRY301
+                yield _written(following, one)
+    except Failure as failure:
+        yield sse.event("error", frames.failed(failure).body)
+    except Exception as error:
+        yield sse.event("error", frames.failed(logs.bug(log, error)).body)
 
 
 def _written(following: Following, news: News) -> bytes:
@@ -341,12 +338,6 @@ def _written(following: Following, news: News) -> bytes:
         **dataclasses.asdict(news),
     }
     return sse.event("run_delta", orjson.dumps(piece), str(following.place))
-
-
-async def _then(happening: Awaitable[Any], act: Callable[[], None]) -> None:
-    """Wait for something, then do what follows from it."""
-    await happening
-    act()
 
 
 def _is_stream(exchange: Exchange, operation: Operation) -> bool:
