@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from thin_api import logs, metrics, openapi, pages, rpc, settings
+from thin_api import chatkit, logs, metrics, openapi, pages, rpc, settings
 from thin_api.auth import Authenticator
 from thin_api.batch import Sender
 from thin_api.db import Database, Refused, UnexpectedError
@@ -104,6 +104,7 @@ def routes(services: Services, hub: Hub) -> Sequence[BaseRoute]:
             for path, group in groupby(operations, by_path)
         ),
         *(Route(path, rpc.RpcEndpoint(path, services)) for path in RPC_PATHS),
+        Route(chatkit.PATH, chatkit.endpoint(services, hub)),
         WebSocketRoute(SOCKET_PATH, sockets),
         Route(SOCKET_PATH, sockets),
         Route(STREAM_PATH, Stream(services, hub)),

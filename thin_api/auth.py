@@ -80,7 +80,7 @@ class Authenticator:
 
     async def caller(self, headers: Mapping[bytes, bytes]) -> Caller:
         """Return who sends this request; Failure when that is not proven."""
-        return (await self.holder(_bearer(headers))).acting_as(headers.get(b"x-actor-id"))
+        return (await self.holder(bearer(headers))).acting_as(headers.get(b"x-actor-id"))
 
     async def streamer(self, headers: Mapping[bytes, bytes], query: dict[str, str]) -> Caller:
         """Return who asks for a stream: EventSource sends no header, so the query counts, too."""
@@ -185,16 +185,8 @@ class KeySet:
                 log.warning("jwks_not_fetched", reason=type(error).__name__)
 
 
-def unauthenticated(message: str) -> Failure:
-    """Refuse a request whose caller is not proven."""
-    return Failure(
-        "unauthenticated",
-        message,
-        headers=((b"www-authenticate", b'Bearer error="invalid_token"'),),
-    )
-
-
-def _bearer(headers: Mapping[bytes, bytes]) -> bytes:
+def bearer(headers: Mapping[bytes, bytes]) -> bytes:
+    """Return the token of a request; Failure when it comes without one."""
     scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
     token = token.strip()
     # supabase-js without a session sends its public key as the token, too.
@@ -205,6 +197,15 @@ def _bearer(headers: Mapping[bytes, bytes]) -> bytes:
             headers=((b"www-authenticate", b"Bearer"),),
         )
     return token
+
+
+def unauthenticated(message: str) -> Failure:
+    """Refuse a request whose caller is not proven."""
+    return Failure(
+        "unauthenticated",
+        message,
+        headers=((b"www-authenticate", b'Bearer error="invalid_token"'),),
+    )
 
 
 def _caller(payload: Mapping[str, Any]) -> Caller:

@@ -1,1 +1,30 @@
-"""OpenAI's ChatKit on our functions; what needs the extra `chatkit` is in its modules."""
+"""OpenAI's ChatKit: `POST /chatkit`, for those who have installed the extra of that name."""
+
+import importlib.util
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from thin_api.endpoints import Services
+from thin_api.errors import Failure
+from thin_api.exchange import exchange_of
+from thin_api.hub import Hub
+
+PATH = "/chatkit"
+
+
+def endpoint(services: Services, hub: Hub) -> ASGIApp:
+    """Make the endpoint, or what stands in its place without the extra."""
+    if importlib.util.find_spec("chatkit") is None:
+        return _missing
+    from thin_api.chatkit.endpoint import ChatKitEndpoint
+
+    return ChatKitEndpoint(services, hub)
+
+
+async def _missing(scope: Scope, _receive: Receive, _send: Send) -> None:
+    exchange_of(scope).route = PATH
+    raise Failure(
+        "not_found",
+        "this server does not speak ChatKit",
+        hint="install the extra that does: pip install 'parley[chatkit]'",
+    )
