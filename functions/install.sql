@@ -325,6 +325,7 @@ set local plpgsql.extra_errors = 'all';
 \ir api/operations/purge_messages_atomic.sql
 \ir api/operations/maintain.sql
 \ir chat/inbox_violations.sql
+\ir chat/run_violations.sql
 \ir api/operations/check_invariants.sql
 
 -- Who may call what.

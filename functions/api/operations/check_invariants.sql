@@ -210,6 +210,8 @@ as $$
      where r.tenant_id <> d.tenant_id
     union all
     select v.invariant, v.conversation_id, v.details from chat.inbox_violations() v
+    union all
+    select v.invariant, v.conversation_id, v.details from chat.run_violations() v
 $$;
 
 comment on function api.check_invariants is

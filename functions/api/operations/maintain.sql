@@ -1,9 +1,10 @@
 -- api.maintain: the regular upkeep; call it every minute or so, from anywhere, any number at once.
 --
--- Returns  listeners_removed, outbox_trimmed, outbox_left, webhooks_trimmed, parked_trimmed; skipped: true when
---          another call is at it.
+-- Returns  listeners_removed, outbox_trimmed, outbox_left, webhooks_trimmed, parked_trimmed, runs_ended; skipped: true
+--          when another call is at it.
 -- Writes   forgets listeners whose backend is gone or that have not fetched for chat.limits.outbox_retention (they
---          are told so, and resume from the log); deletes the events that all others have confirmed.
+--          are told so, and resume from the log); deletes the events that all others have confirmed; ends the runs that
+--          no worker can have any more, as there may be none to ask for them.
 -- Why      Trimming needs no clock: what a listener has not confirmed stays, however long its transaction was
 --          open. One that is just attaching has confirmed nothing, and so nothing is trimmed.
 --          Events with numbers of the future came in a dump from another server.
@@ -18,6 +19,7 @@ declare
     v_listeners bigint;
     v_webhooks  bigint;
     v_parked    bigint;
+    v_runs      bigint;
 begin
     if v_refusal is not null then
         return v_refusal;
@@ -57,11 +59,22 @@ begin
                 limit 10000
                   for update skip locked);
     get diagnostics v_parked = row_count;
+
+    -- Found first, ended then: those whose conversation somebody holds wait for the next call.
+    select count(*) into v_runs
+      from (select r
+              from chat.runs r
+             where r.status in ('queued', 'in_progress') and r.due_at <= clock_timestamp()
+               and (chat.run_problem(r)).status is not null
+             order by r.due_at
+             limit 1000) o
+     where chat.drop_run(o.r);
     return chat.ok(jsonb_build_object('listeners_removed', v_listeners, 'outbox_trimmed', v_trimmed,
                                       'outbox_left', (select count(*) from chat.outbox),
-                                      'webhooks_trimmed', v_webhooks, 'parked_trimmed', v_parked));
+                                      'webhooks_trimmed', v_webhooks, 'parked_trimmed', v_parked,
+                                      'runs_ended', v_runs));
 end
 $$;
 
 comment on function api.maintain is
-    'The regular upkeep: forgets listeners that are gone, trims the outbox and what providers sent.';
+    'The regular upkeep: forgets listeners that are gone, trims the outbox and what providers sent, ends overdue runs.';

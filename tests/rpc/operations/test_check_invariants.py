@@ -5,6 +5,7 @@ import uuid
 
 import pytest
 
+from tests.rpc.assistant.runs import ask, claim, complete, say
 from tests.rpc.behind import acting_as, rows, value
 from tests.rpc.conftest import World
 from tests.support import Connection, new_group, send, succeed, violations
@@ -18,6 +19,7 @@ def healthy() -> None:
 # What breaks it, with %(name)s for the ids of the fixture below.
 IN_GROUP = "conversation_id = %(group)s"
 IN_THREAD = "conversation_id = %(thread)s"
+IN_TALK = "conversation_id = %(talk)s"
 BROKEN = [
     ("log_is_gapless", f"update chat.conversations set last_seq = last_seq + 1 where {IN_GROUP}"),
     ("log_is_gapless", f"update chat.conversations set purged_seq = 1 where {IN_GROUP}"),
@@ -290,6 +292,75 @@ BROKEN = [
         "insert into chat.desk_agents (tenant_id, user_id)"
         f" select tenant_id, contact_id from chat.threads where {IN_THREAD}",
     ),
+    (
+        "one_run_of_a_conversation_is_active",
+        "drop index chat.runs_active_key;"
+        "update chat.runs set status = 'queued', finished_at = null"
+        f" where {IN_TALK} and status = 'cancelled'",
+    ),
+    (
+        "runs_are_answered_by_a_bot_of_the_thread_or_the_tenant",
+        f"update chat.runs set responder_id = %(ann)s where {IN_TALK} and status = 'cancelled'",
+    ),
+    (
+        "runs_are_answered_by_a_bot_of_the_thread_or_the_tenant",
+        "update chat.runs r set responder_id = h.user_id from chat.channels h"
+        f" where {IN_TALK} and r.status = 'cancelled' and h.tenant_id = r.tenant_id",
+    ),
+    (
+        "runs_are_answered_by_a_bot_of_the_thread_or_the_tenant",
+        "update chat.runs set conversation_id = %(group)s"
+        f" where {IN_TALK} and status = 'cancelled'",
+    ),
+    (
+        "runs_are_asked_for_by_who_wrote",
+        f"update chat.runs set actor_id = %(bob)s where {IN_TALK} and status = 'cancelled'",
+    ),
+    (
+        "runs_are_begun_in_ones_own_session",
+        "insert into chat.sessions"
+        " (session_id, tenant_id, user_id, secret_digest, requests_per_minute, expires_at)"
+        f" select %(new)s, tenant_id, %(bob)s, '', 1, 'infinity' from chat.runs where {IN_TALK}"
+        "   limit 1;"
+        f"update chat.runs set session_id = %(new)s where {IN_TALK} and status = 'cancelled'",
+    ),
+    (
+        "answers_are_what_their_run_says",
+        f"update chat.runs set answer_id = %(new)s where {IN_TALK} and status = 'completed'",
+    ),
+    (
+        "answers_are_what_their_run_says",
+        f"update chat.messages set reply_to_id = null where {IN_TALK} and source = 'bot'",
+    ),
+    (
+        "answers_are_what_their_run_says",
+        f"update chat.messages set source = 'automation' where {IN_TALK} and source = 'bot'",
+    ),
+    (
+        "answers_are_what_their_run_says",
+        f"update chat.messages set metadata = '{{}}' where {IN_TALK} and source = 'bot'",
+    ),
+    (
+        "answers_are_what_their_run_says",
+        f"update chat.runs set status = 'expired' where {IN_TALK} and status = 'completed'",
+    ),
+    (
+        "no_question_has_two_answers",
+        "update chat.messages set deleted_at = null, content = 'x',"
+        " metadata = jsonb_build_object('run_id', id)"
+        f" where {IN_TALK} and deleted_at is not null",
+    ),
+    (
+        "pieces_are_of_an_answer_under_way",
+        "insert into chat.run_deltas (conversation_id, run_id, start, content)"
+        f" select conversation_id, run_id, 0, 'x' from chat.runs"
+        f"  where {IN_TALK} and status = 'completed'",
+    ),
+    (
+        "pieces_follow_each_other",
+        f"update chat.run_deltas set content = content || 'x' where {IN_TALK} and start = 0",
+    ),
+    ("pieces_follow_each_other", f"delete from chat.run_deltas where {IN_TALK} and start = 0"),
 ]
 
 
@@ -322,6 +393,22 @@ def ids(db: Connection, world: World) -> dict[str, str]:
     succeed(
         db, "remove_member_atomic", conversation_id=empty, actor_id=world.dee, user_id=world.dee
     )
+    assert world.run["status"] == "cancelled"
+    question = ask(db, world.talk, world.ann)["message"]
+    answer = complete(db, claim(db), "because")["message"]
+    succeed(
+        db,
+        "delete_message_atomic",
+        conversation_id=world.talk,
+        actor_id=answer["sender_id"],
+        message_id=answer["id"],
+    )
+    ask(db, world.talk, world.ann, message_id=question["id"])
+    complete(db, claim(db), "it depends")
+    ask(db, world.talk, world.ann)
+    under_way = claim(db)
+    say(db, under_way, "I would say ")
+    say(db, under_way, "that it depends")
     assert violations(db) == []
     rows(db, "set local session_replication_role = replica")
     return {
@@ -331,6 +418,7 @@ def ids(db: Connection, world: World) -> dict[str, str]:
         "empty": empty,
         "other": world.other_tenant_id,
         "thread": world.thread,
+        "talk": world.talk,
         "new": str(uuid.uuid4()),
         **{name: getattr(world, name) for name in ("ann", "bob", "cid", "dee", "zoe")},
     }
@@ -359,7 +447,7 @@ def test_everything_that_is_checked_is_broken_here(db: Connection) -> None:
     source = value(
         db,
         "select string_agg(prosrc, e'\\n') from pg_proc"
-        " where proname in ('check_invariants', 'inbox_violations')",
+        " where proname in ('check_invariants', 'inbox_violations', 'run_violations')",
     )
     assert set(re.findall(r"^ +select '(\w+)',", source, re.MULTILINE)) == {
         invariant for invariant, _ in BROKEN

@@ -20,6 +20,7 @@ def maintain(db: Connection) -> Json:
         "outbox_left",
         "webhooks_trimmed",
         "parked_trimmed",
+        "runs_ended",
     }
     return result
 
