@@ -15,16 +15,20 @@ PATH = "/chatkit"
 def endpoint(services: Services, hub: Hub) -> ASGIApp:
     """Make the endpoint, or what stands in its place without the extra."""
     if importlib.util.find_spec("chatkit") is None:
-        return _missing
+        return _Missing()
     from thin_api.chatkit.endpoint import ChatKitEndpoint
 
     return ChatKitEndpoint(services, hub)
 
 
-async def _missing(scope: Scope, _receive: Receive, _send: Send) -> None:
-    exchange_of(scope).route = PATH
-    raise Failure(
-        "not_found",
-        "this server does not speak ChatKit",
-        hint="install the extra that does: pip install 'parley[chatkit]'",
-    )
+class _Missing:
+    """The path without the extra, as an ASGI application."""
+
+    async def __call__(self, scope: Scope, _receive: Receive, _send: Send) -> None:
+        """Say what there could be."""
+        exchange_of(scope).route = PATH
+        raise Failure(
+            "not_found",
+            "this server does not speak ChatKit",
+            hint="install the extra that does: pip install 'parley[chatkit]'",
+        )
