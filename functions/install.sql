@@ -262,6 +262,11 @@ set local plpgsql.extra_errors = 'all';
 \ir chat/session_result.sql
 \ir chat/open_session.sql
 \ir api/assistant/create_session_atomic.sql
+\ir chat/named_session.sql
+\ir api/assistant/get_session.sql
+\ir api/assistant/list_sessions.sql
+\ir api/assistant/cancel_session_atomic.sql
+\ir api/assistant/authenticate_session.sql
 \ir chat/chatkit_conversation_id.sql
 \ir chat/new_assistant_thread.sql
 \ir chat/assistant_thread_json.sql
@@ -270,6 +275,47 @@ set local plpgsql.extra_errors = 'all';
 \ir chat/assistant_thread.sql
 \ir chat/existing_thread.sql
 \ir api/assistant/create_thread_atomic.sql
+\ir chat/lock_assistant_thread.sql
+\ir chat/delete_thread.sql
+\ir chat/order_refusal.sql
+\ir chat/page_range.sql
+\ir chat/assistant_threads_page.sql
+\ir api/assistant/get_assistant_thread.sql
+\ir api/assistant/list_assistant_threads.sql
+\ir api/assistant/list_assistant_messages.sql
+\ir api/assistant/delete_thread_atomic.sql
+
+-- The assistant: what a ChatKit Store keeps, word for word, and its items as OpenAI's SDK reads them.
+\ir chat/item_fields.sql
+\ir chat/item_refusal.sql
+\ir chat/item_json.sql
+\ir chat/item_message.sql
+\ir chat/item_result.sql
+\ir chat/items_page.sql
+\ir chat/sdk_task_json.sql
+\ir chat/sdk_item_json.sql
+\ir api/assistant/list_thread_items.sql
+\ir chat/chatkit_thread.sql
+\ir chat/chatkit_thread_json.sql
+\ir chat/chatkit_thread_result.sql
+\ir chat/chatkit_thread_refusal.sql
+\ir chat/change_chatkit_thread.sql
+\ir api/assistant/save_chatkit_thread_atomic.sql
+\ir api/assistant/load_chatkit_thread.sql
+\ir chat/store_page_refusal.sql
+\ir api/assistant/list_chatkit_threads.sql
+\ir api/assistant/delete_chatkit_thread_atomic.sql
+\ir chat/append_item.sql
+\ir chat/added_item.sql
+\ir chat/change_item.sql
+\ir api/assistant/add_chatkit_item_atomic.sql
+\ir api/assistant/save_chatkit_item_atomic.sql
+\ir api/assistant/load_chatkit_item.sql
+\ir api/assistant/list_chatkit_items.sql
+\ir api/assistant/delete_chatkit_item_atomic.sql
+\ir api/assistant/save_attachment_atomic.sql
+\ir api/assistant/load_attachment.sql
+\ir api/assistant/delete_attachment_atomic.sql
 
 -- The assistant: runs. One is asked for, claimed by a worker, answered piece by piece, ended.
 \ir chat/session_refusal.sql

@@ -2,7 +2,7 @@
 -- conversation is open: callers have refused everything else before.
 --
 -- Takes    p_sender_id, p_sender_name: null for a system message; p_excluded: members who are not to see it; p_id: its
---          id, where that had to be known before; null: a new one.
+--          id, where that had to be known before; null: a new one; p_even_closed: it was said elsewhere already.
 -- Returns  the message's JSON, or null when the conversation is closed (a system message gets through).
 -- Locks    the conversation row. Senders of one conversation queue here, and that queue is what makes seq
 --          gapless and equal to commit order. The caller holds the sender's member row.
@@ -19,7 +19,8 @@ create or replace function chat.append_message(
     p_reply_to_id       uuid default null,
     p_client_message_id text default null,
     p_excluded          uuid[] default null,
-    p_id                uuid default null
+    p_id                uuid default null,
+    p_even_closed       boolean default false
 ) returns jsonb
 language plpgsql volatile
 as $$
@@ -35,7 +36,7 @@ begin
            message_count = c.message_count + case when p_source = 'contact' then 1
                                                   when p_source = 'system' or c.kind = 'inbox' then 0 else 1 end,
            last_message_at = greatest(clock_timestamp(), c.last_message_at)
-     where c.conversation_id = p_conversation_id and (c.closed_at is null or p_source = 'system')
+     where c.conversation_id = p_conversation_id and (c.closed_at is null or p_source = 'system' or p_even_closed)
     returning c.last_seq, c.message_count, c.last_message_at, c.kind, case when c.kind = 'inbox' then c.tenant_id end
          into v_message.seq, v_message.ordinal, v_message.created_at, v_kind, v_desk_id;
     if not found then
