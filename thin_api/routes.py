@@ -122,13 +122,26 @@ OPERATIONS: Sequence[Operation] = (
     Operation("GET", "/api/crm/channels", "list_channels"),
     Operation("POST", SESSIONS, "create_session_atomic",
               body=NEW_SESSION, status=201, anybody=True),
+    Operation("GET", SESSIONS, "list_sessions", query="limit before"),
+    Operation("GET", SESSION, "get_session", anybody=True),
+    Operation("POST", f"{SESSION}/cancel", "cancel_session_atomic", anybody=True),
     Operation("POST", f"{SESSION}/threads", "create_thread_atomic", body=NEW_THREAD, status=201),
+    Operation("GET", f"{SESSION}/threads", "list_assistant_threads",
+              query="limit after before order"),
     Operation("POST", ASSISTANT, "create_thread_atomic",
               body=f"session_id {NEW_THREAD}", status=201),
+    Operation("GET", ASSISTANT, "list_assistant_threads",
+              query="user session_id limit after before order", anybody=True),
+    Operation("GET", TALK, "get_assistant_thread", named=OF_TALK, anybody=True),
+    Operation("DELETE", TALK, "delete_thread_atomic", named=OF_TALK, anybody=True),
+    Operation("GET", f"{TALK}/items", "list_thread_items",
+              query="limit after before order", named=OF_TALK, anybody=True),
     *(
         operation
         for thread in (f"{SESSION}/threads/{{thread_id}}", TALK)
         for operation in (
+            Operation("GET", f"{thread}/messages", "list_assistant_messages",
+                      query="before_seq after_seq limit", named=OF_TALK, anybody=True),
             Operation("POST", f"{thread}/runs", "create_run_atomic",
                       body=NEW_RUN, named=OF_TALK, status=201, stream=True),
             Operation("GET", f"{thread}/runs", "list_runs", query="limit before", named=OF_TALK),
