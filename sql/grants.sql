@@ -26,6 +26,9 @@ grant execute on function
     api.list_channels, api.list_threads, api.get_thread, api.list_thread_messages, api.mark_thread_read_atomic,
     api.assign_thread_atomic, api.open_thread_atomic, api.link_contact_atomic,
     api.retry_delivery_atomic,
+    api.create_session_atomic, api.get_session, api.list_sessions, api.cancel_session_atomic,
+    api.create_thread_atomic, api.get_assistant_thread, api.list_assistant_threads, api.list_assistant_messages,
+    api.list_thread_items, api.delete_thread_atomic,
     api.create_run_atomic, api.cancel_run_atomic, api.get_run, api.list_runs,
     api.list_subscriptions, api.announce_typing, api.is_feature_enabled, api.export_user, api.must
 to parley_user;

@@ -10,6 +10,7 @@ from tests.support import Json
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 CHANNEL = {"provider": "whatsapp", "address": "1065"}
+NOTE = {"id": "note_1", "type": "hidden_context_item", "content": "rides a bike"}
 
 
 def _about(conversation_or_message: str, **more: Any) -> Callable[[World], Json]:
@@ -124,6 +125,29 @@ CALLS: dict[str, Callable[[World], Json]] = {
         "webhooks": Jsonb([{"provider": "whatsapp", "payload": "{}", "events": []}])
     },
     "park_webhook_atomic": lambda _: {"provider": "whatsapp", "payload": "{", "problem": "id 1"},
+    "create_session_atomic": lambda _: {"workflow": {"id": "wf_1"}},
+    "get_session": lambda w: {"session_id": w.session["id"]},
+    "list_sessions": lambda _: {},
+    "cancel_session_atomic": lambda w: {"session_id": w.session["id"]},
+    "authenticate_session": lambda w: {"client_secret": w.session["client_secret"]},
+    "create_thread_atomic": lambda _: {"title": "My bike"},
+    "get_assistant_thread": lambda w: {"conversation_id": w.talk},
+    "list_assistant_threads": lambda _: {},
+    "list_assistant_messages": lambda w: {"conversation_id": w.talk},
+    "list_thread_items": lambda w: {"conversation_id": w.talk},
+    "delete_thread_atomic": lambda w: {"conversation_id": w.talk},
+    "save_chatkit_thread_atomic": lambda _: {"thread_id": "thr_1", "thread": {"id": "thr_1"}},
+    "load_chatkit_thread": lambda w: {"thread_id": w.talk},
+    "list_chatkit_threads": lambda _: {},
+    "delete_chatkit_thread_atomic": lambda w: {"thread_id": w.talk},
+    "add_chatkit_item_atomic": lambda w: {"thread_id": w.talk, "item": NOTE},
+    "save_chatkit_item_atomic": lambda w: {"thread_id": w.talk, "item": NOTE},
+    "load_chatkit_item": lambda w: {"thread_id": w.talk, "item_id": w.remark["id"]},
+    "list_chatkit_items": lambda w: {"thread_id": w.talk},
+    "delete_chatkit_item_atomic": lambda w: {"thread_id": w.talk, "item_id": w.remark["id"]},
+    "save_attachment_atomic": lambda _: {"attachment_id": "file_1", "attachment": {"id": "file_1"}},
+    "load_attachment": lambda w: {"attachment_id": w.attachment},
+    "delete_attachment_atomic": lambda w: {"attachment_id": w.attachment},
     "create_run_atomic": lambda w: {"conversation_id": w.talk, "content": "why?"},
     "claim_run": lambda _: {"worker": "one"},
     "append_run_delta": lambda w: _of_run(w, lease=NOBODY, content="because"),
@@ -136,6 +160,19 @@ CALLS: dict[str, Callable[[World], Json]] = {
 }
 
 SERVICE_ONLY = {
+    "authenticate_session",
+    "save_chatkit_thread_atomic",
+    "load_chatkit_thread",
+    "list_chatkit_threads",
+    "delete_chatkit_thread_atomic",
+    "add_chatkit_item_atomic",
+    "save_chatkit_item_atomic",
+    "load_chatkit_item",
+    "list_chatkit_items",
+    "delete_chatkit_item_atomic",
+    "save_attachment_atomic",
+    "load_attachment",
+    "delete_attachment_atomic",
     "claim_run",
     "append_run_delta",
     "complete_run_atomic",
@@ -171,10 +208,18 @@ ADMINISTRATIVE = {
     "deactivate_user_atomic",
     "export_user",
     "erase_user_atomic",
+    "get_session",
+    "cancel_session_atomic",
+    "get_assistant_thread",
+    "list_assistant_threads",
+    "list_assistant_messages",
+    "list_thread_items",
+    "delete_thread_atomic",
     "cancel_run_atomic",
 }
 # These act for nobody. A batch names an actor in each message.
 WITHOUT_ACTOR = {
+    "authenticate_session",
     "claim_run",
     "append_run_delta",
     "complete_run_atomic",
@@ -227,6 +272,10 @@ IN_CONVERSATIONS = [
     "announce_typing",
     "assign_thread_atomic",
     "retry_delivery_atomic",
+    "get_assistant_thread",
+    "list_assistant_messages",
+    "list_thread_items",
+    "delete_thread_atomic",
     "create_run_atomic",
     "cancel_run_atomic",
     "get_run",
@@ -234,6 +283,11 @@ IN_CONVERSATIONS = [
 ]
 # What a success of the good call answers with beside PostgREST's own status.
 CREATIONS = {
+    "create_session_atomic",
+    "create_thread_atomic",
+    "save_chatkit_thread_atomic",
+    "add_chatkit_item_atomic",
+    "save_chatkit_item_atomic",
     "create_run_atomic",
     "import_thread_atomic",
     "upsert_channel_atomic",

@@ -80,6 +80,27 @@ class World:
         return thread_id
 
     @cached_property
+    def session(self) -> Json:
+        """Ann's session, as its creation told it."""
+        with as_service(self.db):
+            return succeed(self.db, "create_session_atomic", actor_id=self.ann)
+
+    @cached_property
+    def remark(self) -> Json:
+        """What Ann said in her thread with the assistant."""
+        with as_service(self.db):
+            return send(self.db, self.talk, self.ann, "good morning")
+
+    @cached_property
+    def attachment(self) -> str:
+        """A file of Ann's, for a ChatKit Store."""
+        about = {"attachment_id": "file_1", "attachment": {"id": "file_1", "name": "a.txt"}}
+        with as_service(self.db):
+            saved = succeed(self.db, "save_attachment_atomic", **about, actor_id=self.ann)
+        attachment_id: str = saved["attachment_id"]
+        return attachment_id
+
+    @cached_property
     def run(self) -> Json:
         """What Ann asked there, and cancelled."""
         about = {"conversation_id": self.talk, "actor_id": self.ann}
