@@ -79,14 +79,12 @@ begin
             return v_message;
         end if;
     end if;
-    if p_message_id is not null and (v_question.id is null or v_question.deleted_at is not null) then
-        return chat.fail('not_found', 'there is no such message');
+    v_run := chat.run_for(v_question, p_message_id is null);
+    if v_run.run_id is not null then
+        return chat.run_result(v_run, chat.message_json(v_question, v_by.display_name), '{"duplicate": true}');
     end if;
-    if v_question.id is not null then
-        v_run := chat.run_for(v_question, p_message_id is null);
-        if v_run.run_id is not null then
-            return chat.run_result(v_run, chat.message_json(v_question, v_by.display_name), '{"duplicate": true}');
-        end if;
+    if v_question.deleted_at is not null or p_message_id is not null and v_question.id is null then
+        return chat.fail('not_found', 'there is no such message');
     end if;
 
     if p_session_id is not null and chat.session_status(v_session) <> 'active' then

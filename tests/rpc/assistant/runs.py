@@ -6,7 +6,11 @@ from typing import Any
 from tests.rpc.behind import rows, value
 from tests.support import Connection, Json, succeed
 
-NOWHERE = "00000000-0000-4000-8000-000000000000"
+
+def new_session(db: Connection, user_id: str, **more: Any) -> str:
+    """Give somebody leave to talk to the assistant; the session's id."""
+    session_id: str = succeed(db, "create_session_atomic", actor_id=user_id, **more)["session_id"]
+    return session_id
 
 
 def new_thread(db: Connection, owner: str, session_id: str | None = None) -> str:
