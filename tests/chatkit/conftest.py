@@ -1,0 +1,27 @@
+"""A server that answers nothing by itself, and somebody at its widget."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.chatkit.support import Widget, at_widget
+from tests.http.streaming import without_worker
+from tests.http.support import Site
+from tests.support import connect, violations
+
+
+@pytest.fixture(scope="session")
+def site(template: str, empty_database: Callable[..., str]) -> Iterator[Site]:
+    """Yield a running server; the test does the work of its responder."""
+    with without_worker(empty_database(template)) as running:
+        yield running
+
+
+@pytest.fixture
+def widget(site: Site) -> Iterator[Widget]:
+    """Yield somebody at a widget; runs that a test leaves are nobody else's."""
+    with at_widget(site) as widget:
+        yield widget
+        with connect(site.dsn, None) as operator:
+            operator.execute("update chat.runs set due_at = 'infinity' where finished_at is null")
+            assert violations(operator) == []
