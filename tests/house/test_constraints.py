@@ -7,6 +7,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from tests.rpc.assistant.runs import ask, claim, new_thread, say
 from tests.support import (
     Connection,
     connect,
@@ -19,6 +20,7 @@ from tests.support import (
     succeed,
 )
 
+ENDED: LiteralString = "lease = null, lease_for = null, finished_at = now()"
 REFUSED: list[tuple[LiteralString, LiteralString, str]] = [
     ("conversations", "kind = 'chat'", "conversation_kind_check"),
     ("conversations", "history = 'none'", "history_scope_check"),
@@ -73,6 +75,28 @@ REFUSED: list[tuple[LiteralString, LiteralString, str]] = [
     ("deliveries", "status = 'lost'", "delivery_status_check"),
     ("deliveries", "attempts = -1", "amount_check"),
     ("deliveries", "error = '\"lost\"'", "json_object_check"),
+    ("runs", "status = 'lost'", "run_status_check"),
+    ("runs", "configuration = '[]'", "json_object_check"),
+    ("runs", "attempts = -1", "amount_check"),
+    ("runs", "releases = -1", "amount_check"),
+    ("runs", "releases = attempts + 1", "runs_releases_check"),
+    ("runs", "input_seq = -1", "log_number_check"),
+    ("runs", "lease = null", "runs_lease_check"),
+    ("runs", "lease_for = null", "runs_lease_check"),
+    ("runs", "status = 'queued'", "runs_lease_check"),
+    ("runs", "status = 'queued', lease = null", "runs_lease_check"),
+    ("runs", "finished_at = now()", "runs_finished_check"),
+    ("runs", "status = 'expired', lease = null, lease_for = null", "runs_finished_check"),
+    ("runs", "answer_id = message_id", "runs_answer_check"),
+    ("runs", f"{ENDED}, status = 'completed'", "runs_answer_check"),
+    (
+        "runs",
+        f"{ENDED}, status = 'completed', answer_id = message_id, error = '{{}}'",
+        "runs_answer_check",
+    ),
+    ("runs", f"{ENDED}, status = 'failed'", "runs_answer_check"),
+    ("run_deltas", "start = -1", "amount_check"),
+    ("run_deltas", "content = ''", "run_deltas_content_check"),
 ]
 
 
@@ -94,6 +118,8 @@ def rows(shared_database: str) -> Iterator[Connection]:
         )
         received = receive(connection, new_channel(connection, tenant))
         send(connection, received["conversation_id"], ann, "Hello")
+        ask(connection, new_thread(connection, ann), ann)
+        say(connection, claim(connection), "I would")
         yield connection
         connection.rollback()
 
@@ -115,7 +141,8 @@ def test_no_table_or_domain_has_a_check_that_is_not_tried(rows: Connection) -> N
               and (c.contypid <> 0 and c.connamespace = 'chat'::regnamespace
                    or c.conrelid in ('chat.conversations'::regclass, 'chat.members'::regclass,
                                      'chat.messages'::regclass, 'chat.changes'::regclass,
-                                     'chat.threads'::regclass, 'chat.deliveries'::regclass))"""
+                                     'chat.threads'::regclass, 'chat.deliveries'::regclass,
+                                     'chat.runs'::regclass, 'chat.run_deltas'::regclass))"""
     ).fetchall()
     assert {name for (name,) in names} == {constraint for _, _, constraint in REFUSED}
 
