@@ -138,6 +138,7 @@ set local plpgsql.extra_errors = 'all';
 \ir chat/target_message.sql
 \ir chat/changed_message.sql
 \ir chat/withdraw_message.sql
+\ir chat/reword_item.sql
 \ir api/messages/edit_message_atomic.sql
 \ir api/messages/delete_message_atomic.sql
 \ir api/messages/add_reaction_atomic.sql
@@ -365,12 +366,14 @@ set local plpgsql.extra_errors = 'all';
 \ir api/operations/export_user.sql
 \ir chat/erase_traces.sql
 \ir chat/erase_from_inbox.sql
+\ir chat/erase_from_assistant.sql
 \ir api/operations/erase_user_atomic.sql
 \ir chat/last_seq_before.sql
 \ir chat/purge_log.sql
 \ir api/operations/purge_messages_atomic.sql
 \ir api/operations/maintain.sql
 \ir chat/inbox_violations.sql
+\ir chat/assistant_violations.sql
 \ir chat/run_violations.sql
 \ir api/operations/check_invariants.sql
 

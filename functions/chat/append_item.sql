@@ -4,7 +4,7 @@
 -- Takes    p_item_id: what it is kept under; p_item: checked by chat.item_refusal.
 -- Returns  the message's id; null for what a user says in a closed thread. What the assistant's side did there is kept,
 --          as it has happened.
--- Writes   conversations, messages +1, the sender's sent_count, thread_items, outbox +1; exclusions +1 for a hidden item.
+-- Writes   conversations, messages, thread_items, outbox +1, the sender's sent_count; exclusions +1 for a hidden item.
 create or replace function chat.append_item(p_thread chat.assistant_threads, p_item_id text, p_item jsonb) returns uuid
 language plpgsql volatile
 as $$

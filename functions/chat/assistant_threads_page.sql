@@ -44,4 +44,5 @@ as $$
       limit p_limit)
 $$;
 
-comment on function chat.assistant_threads_page is 'Assistant threads of a user or a tenant, in the order of their creation.';
+comment on function chat.assistant_threads_page is
+    'Assistant threads of a user or a tenant, in the order of their creation.';

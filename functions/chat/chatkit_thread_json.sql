@@ -1,7 +1,7 @@
 -- chat.chatkit_thread_json: an assistant thread as ChatKit's ThreadMetadata.
 --
--- Returns  what its Store saved, with title, metadata and status as they are now: the conversation may have been renamed
---          or closed elsewhere. Of a thread that no Store saved, what its conversation makes.
+-- Returns  what its Store saved, with title, metadata and status as they are now: the conversation may have been
+--          renamed or closed elsewhere. Of a thread that no Store saved, what its conversation makes.
 create or replace function chat.chatkit_thread_json(
     p_conversation chat.conversations,
     p_thread       chat.assistant_threads

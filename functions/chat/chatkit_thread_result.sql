@@ -1,5 +1,5 @@
--- chat.chatkit_thread_result: the success result that tells of one ChatKit thread: thread_id (ChatKit's), conversation_id
--- and data, its ThreadMetadata.
+-- chat.chatkit_thread_result: the success result that tells of one ChatKit thread: thread_id (ChatKit's),
+-- conversation_id and data, its ThreadMetadata.
 --
 -- Takes    p_more: what else there is to say; p_status: 200, or 201 for a creation.
 create or replace function chat.chatkit_thread_result(

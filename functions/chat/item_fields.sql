@@ -1,8 +1,8 @@
 -- chat.item_fields: what the message that stands for a ChatKit item is made of.
 --
 -- Takes    p_item: checked by chat.item_refusal.
--- Returns  by_user: said by the thread's user, all else by the assistant; is_hidden: the user is not to see it; type and
---          content of the message. A user's text with tags in it is put together as it was typed.
+-- Returns  by_user: said by the thread's user, all else by the assistant; is_hidden: the user is not to see it; type
+--          and content of the message. A user's text with tags in it is put together as it was typed.
 create or replace function chat.item_fields(
     p_item        jsonb,
     out by_user   boolean,

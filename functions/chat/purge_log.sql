@@ -13,6 +13,11 @@ begin
      where m.conversation_id = p_conversation_id and m.seq <= p_seq
      order by m.seq desc
      limit 1;
+    perform chat.forget_runs(p_conversation_id, p_seq);
+    delete from chat.thread_items i
+     using chat.messages m
+     where m.conversation_id = p_conversation_id and m.seq <= p_seq
+       and i.conversation_id = p_conversation_id and i.message_id = m.id;
     update chat.changes ch
        set previous_content = null
       from chat.messages m

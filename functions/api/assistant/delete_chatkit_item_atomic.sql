@@ -1,5 +1,5 @@
--- api.delete_chatkit_item_atomic: ChatKit's Store.delete_thread_item: the message that stands for it is deleted like any,
--- the item is gone.
+-- api.delete_chatkit_item_atomic: ChatKit's Store.delete_thread_item: the message that stands for it is deleted like
+-- any, the item is gone.
 --
 -- Takes    p_thread_id: ChatKit's, any text; p_actor_id: whose; p_item_id: ChatKit's, or a message's.
 -- Returns  conversation_id, item_id, message_id: null when there was none.

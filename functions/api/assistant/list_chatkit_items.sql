@@ -1,8 +1,8 @@
 -- api.list_chatkit_items: ChatKit's Store.load_thread_items: one page of a thread, hidden items too: the Store is the
 -- server's side.
 --
--- Takes    p_thread_id: ChatKit's, any text; p_actor_id: whose; p_after: the page begins after this item, as the list is
---          ordered; p_limit: 1 or more, a page has at most chat.limits.page_size; p_order: asc | desc.
+-- Takes    p_thread_id: ChatKit's, any text; p_actor_id: whose; p_after: the page begins after this item, as the list
+--          is ordered; p_limit: 1 or more, a page has at most chat.limits.page_size; p_order: asc | desc.
 -- Returns  data (items), has_more, after (the last one's id when there are more). A thread the user does not have is
 --          empty.
 -- Fails    validation_error, unauthenticated, permission_denied, not_found, too_large

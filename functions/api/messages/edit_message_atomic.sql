@@ -4,7 +4,8 @@
 --          edited_at, or created_at when it was never edited; null: whichever is there.
 -- Returns  message.
 -- Locks    the actor's member row, then the conversation row.
--- Writes   the message, changes +1 (with the previous content), conversations.last_seq, outbox +1.
+-- Writes   the message, changes +1 (with the previous content), conversations.last_seq, outbox +1; the ChatKit item it
+--          stands for.
 -- Retry    the same content again changes nothing: "duplicate": true.
 -- Fails    validation_error, unauthenticated, permission_denied, not_found, not_a_member, unsupported,
 --          blocked, edit_conflict, conversation_closed, too_large
@@ -67,6 +68,9 @@ begin
        set content = p_content,
            edited_at = greatest(clock_timestamp(), coalesce(m.edited_at, m.created_at) + interval '1 microsecond')
      where m.conversation_id = p_conversation_id and m.id = p_message_id;
+    if (v_by.conversation).kind = 'assistant' then
+        perform chat.reword_item(p_conversation_id, p_message_id, p_content);
+    end if;
     perform chat.append_change(p_conversation_id, 'message_edited', v_by.user_id, p_message_id, v_message.content);
     return chat.changed_message(p_conversation_id, p_message_id);
 end

@@ -211,6 +211,8 @@ as $$
     union all
     select v.invariant, v.conversation_id, v.details from chat.inbox_violations() v
     union all
+    select v.invariant, v.conversation_id, v.details from chat.assistant_violations() v
+    union all
     select v.invariant, v.conversation_id, v.details from chat.run_violations() v
 $$;
 

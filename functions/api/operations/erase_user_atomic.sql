@@ -1,12 +1,13 @@
 -- api.erase_user_atomic: forget a person (GDPR, article 17): deactivated, out of every group, name, e-mail and
--- external id gone, every message emptied (its place in the log stays), what edits replaced gone too.
+-- external id gone, every message emptied (its place in the log stays), what edits replaced gone too, what they told
+-- the assistant deleted.
 --
 -- Takes    p_user_id: whom, also a contact who was merged; p_actor_id: null for a service, else the user themself.
--- Returns  user_id, affected_count (messages emptied).
+-- Returns  user_id, affected_count (messages emptied or deleted).
 -- Locks    the user's row; joining, in their groups; all member rows there (where they are the last owner, the
 --          longest-standing admin, else member, becomes owner); their conversations' rows in id order.
 -- Writes   all or nothing: users, messages, changes (a deletion each, so that clients forget too), reactions,
---          blocks, receipts, help_requests (closed), outbox; of a contact identities, what providers sent about
+--          blocks, receipts, help_requests (closed), assistant threads, sessions, outbox; of a contact identities, what providers sent about
 --          them, and deliveries that have not gone out.
 -- Retry    again changes nothing: "duplicate": true.
 -- Fails    validation_error, unauthenticated, permission_denied, not_found
@@ -38,6 +39,7 @@ begin
      where u.user_id = p_user_id;
     perform chat.retire_user(p_user_id, null, true);
 
+    v_count := chat.erase_from_assistant(p_user_id);
     for v_message in
         select t.*
           from chat.members m

@@ -2,7 +2,8 @@
 --
 -- Takes    p_user_id: whom, also a contact who was merged; p_actor_id: null for a service, else the user themself.
 -- Returns  user, memberships, messages (all they sent, with what edits and deletions replaced), reactions,
---          blocks, help_requests, receipts; of a contact identities and threads.
+--          blocks, help_requests, receipts; of a contact identities and threads; of who talked to the assistant
+--          sessions, assistant_threads, thread_items (ChatKit's), attachments; runs (what was asked of a bot).
 -- Fails    validation_error, unauthenticated, permission_denied, not_found
 create or replace function api.export_user(
     p_user_id  uuid,
@@ -61,6 +62,30 @@ begin
             select coalesce(jsonb_agg(to_jsonb(r) - 'user_id' order by r.conversation_id, r.kind, r.seq), '[]')
               from chat.members m
               join chat.receipts r on r.conversation_id = m.conversation_id and r.user_id = m.user_id
+             where m.user_id = v_user_id),
+        'sessions', (
+            select coalesce(jsonb_agg(to_jsonb(s) - '{user_id,secret_digest,request_digest}'::text[]
+                                      order by s.created_at), '[]')
+              from chat.sessions s where s.user_id = v_user_id),
+        'assistant_threads', (
+            select coalesce(jsonb_agg(chat.conversation_json(c) || to_jsonb(t) - 'user_id' order by t.position), '[]')
+              from chat.assistant_threads t
+              join chat.conversations c on c.conversation_id = t.conversation_id
+             where t.user_id = v_user_id),
+        'thread_items', (
+            select coalesce(jsonb_agg(to_jsonb(i) order by t.position, m.seq), '[]')
+              from chat.assistant_threads t
+              join chat.thread_items i on i.conversation_id = t.conversation_id
+              join chat.messages m on m.conversation_id = i.conversation_id and m.id = i.message_id
+             where t.user_id = v_user_id),
+        'attachments', (
+            select coalesce(jsonb_agg(to_jsonb(a) - 'user_id' order by a.created_at), '[]')
+              from chat.attachments a where a.user_id = v_user_id),
+        'runs', (
+            select coalesce(jsonb_agg(chat.run_json(r) || jsonb_build_object('configuration', r.configuration)
+                                      order by r.created_at), '[]')
+              from chat.members m
+              join chat.runs r on r.conversation_id = m.conversation_id and r.actor_id = m.user_id
              where m.user_id = v_user_id)));
 end
 $$;
