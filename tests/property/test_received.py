@@ -12,8 +12,18 @@ import uuid
 import pytest
 from psycopg.types.json import Jsonb
 
+from tests.rpc.assistant.runs import complete
 from tests.rpc.behind import rows
-from tests.support import Connection, Json, connect, new_channel, new_tenant, succeed, violations
+from tests.support import (
+    Connection,
+    Json,
+    connect,
+    new_channel,
+    new_tenant,
+    new_user,
+    succeed,
+    violations,
+)
 
 SEEDS = int(os.environ.get("RECEIVED_SEEDS", "12"))
 BEGIN = datetime.datetime(2026, 3, 1, 12, tzinfo=datetime.UTC)
@@ -106,10 +116,11 @@ class Script:
 
 
 def told(db: Connection, events: list[Json], chance: random.Random, most: int) -> str:
-    """Let a new tenant's channel hear it in batches of webhooks; the tenant."""
+    """Let a new tenant's channel, on which a bot answers, hear it in batches; the tenant."""
     tenant_id = new_tenant(db)
     address = f"1001-{uuid.uuid4().hex}"
-    new_channel(db, tenant_id, address=address)
+    bot = new_user(db, "Robot", tenant_id=tenant_id, kind="bot")
+    new_channel(db, tenant_id, address=address, responder_id=bot, reply_window="0")
     waiting = [{**event, "address": address} for event in events]
     while waiting:
         webhooks: list[Json] = []
@@ -127,7 +138,11 @@ def inbox(db: Connection, tenant_id: str) -> list[str]:
     threads = rows(
         db,
         "select c.conversation_id, replace(c.canonical_key, c.tenant_id::text, ''),"
-        "       chat.thread_unread(c, t), c.message_count, t.last_inbound_at, u.display_name"
+        "       chat.thread_unread(c, t), c.message_count, t.last_inbound_at, u.display_name,"
+        # Who has to answer: the business has, or a bot is asked.
+        "       t.taken_over_at is not null,"
+        "       exists (select from chat.runs r where r.conversation_id = c.conversation_id"
+        "                                         and r.status = 'queued')"
         "  from chat.threads t join chat.conversations c using (conversation_id)"
         "  join chat.users u on u.user_id = t.contact_id where t.tenant_id = %s",
         tenant_id,
@@ -204,5 +219,9 @@ def test_any_order_and_any_number_of_repetitions_lead_to_the_same_inbox(
             found = inbox(db, told(db, shuffled, chance, 5))
             assert (sorted({*found} - {*expected}), sorted({*expected} - {*found})) == ([], [])
             assert len(found) == len(expected)
+        while run := succeed(db, "claim_run", worker="one")["data"]:
+            assert run["messages"][-1]["role"] == "user"
+            complete(db, run, "an answer")
+        assert rows(db, "select from chat.runs where finished_at is null") == []
         assert violations(db) == []
         db.rollback()
