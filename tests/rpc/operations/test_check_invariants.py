@@ -5,6 +5,7 @@ import uuid
 
 import pytest
 
+from tests.rpc.assistant.chatkit import add_item, hidden_item, save_thread, user_message
 from tests.rpc.assistant.runs import ask, claim, complete, say
 from tests.rpc.behind import acting_as, rows, value
 from tests.rpc.conftest import World
@@ -20,6 +21,7 @@ def healthy() -> None:
 IN_GROUP = "conversation_id = %(group)s"
 IN_THREAD = "conversation_id = %(thread)s"
 IN_TALK = "conversation_id = %(talk)s"
+IN_CHATKIT = "conversation_id = %(chatkit)s"
 BROKEN = [
     ("log_is_gapless", f"update chat.conversations set last_seq = last_seq + 1 where {IN_GROUP}"),
     ("log_is_gapless", f"update chat.conversations set purged_seq = 1 where {IN_GROUP}"),
@@ -361,6 +363,71 @@ BROKEN = [
         f"update chat.run_deltas set content = content || 'x' where {IN_TALK} and start = 0",
     ),
     ("pieces_follow_each_other", f"delete from chat.run_deltas where {IN_TALK} and start = 0"),
+    (
+        "assistant_conversations_have_a_thread",
+        f"delete from chat.assistant_threads where {IN_CHATKIT};"
+        f"delete from chat.thread_items where {IN_CHATKIT}",
+    ),
+    (
+        "assistant_conversations_have_a_thread",
+        f"update chat.conversations set created_by = %(bob)s where {IN_CHATKIT}",
+    ),
+    (
+        "assistant_threads_are_between_user_and_assistant",
+        f"update chat.members set role = 'member' where {IN_CHATKIT} and role = 'owner'",
+    ),
+    (
+        "assistant_threads_are_between_user_and_assistant",
+        f"update chat.members set user_id = %(bob)s where {IN_TALK} and role = 'owner';"
+        f"update chat.messages set sender_id = %(bob)s where {IN_TALK} and source = 'person';"
+        f"update chat.runs set actor_id = %(bob)s where {IN_TALK}",
+    ),
+    (
+        "assistant_threads_are_between_user_and_assistant",
+        "insert into chat.members (conversation_id, user_id, tenant_id, joined_seq,"
+        "  delivered_seq, read_seq)"
+        f" select conversation_id, %(bob)s, tenant_id, 0, last_seq, last_seq"
+        f"   from chat.conversations where {IN_CHATKIT};"
+        f"update chat.conversations set member_count = 3 where {IN_CHATKIT}",
+    ),
+    (
+        "threads_are_begun_in_ones_own_session",
+        f"update chat.assistant_threads set session_id = %(session)s where {IN_CHATKIT};"
+        "update chat.sessions set user_id = %(bob)s where session_id = %(session)s",
+    ),
+    (
+        "chatkit_ids_lead_to_their_thread",
+        "update chat.assistant_threads"
+        f" set payload = payload || '{{\"id\": \"thr_2\"}}' where {IN_CHATKIT}",
+    ),
+    (
+        "chatkit_ids_lead_to_their_thread",
+        f"update chat.assistant_threads set payload = payload - 'id' where {IN_CHATKIT}",
+    ),
+    (
+        "items_are_in_assistant_threads",
+        "insert into chat.thread_items (conversation_id, item_id, message_id, payload)"
+        f" select conversation_id, 'x', id, '{{}}' from chat.messages where {IN_GROUP} and seq = 1",
+    ),
+    (
+        "items_say_what_their_messages_say",
+        f"update chat.messages set content = 'Good bye' where {IN_CHATKIT} and type = 'text'",
+    ),
+    (
+        "items_say_what_their_messages_say",
+        f"update chat.messages set type = 'widget' where {IN_CHATKIT} and type <> 'text'",
+    ),
+    (
+        "items_say_what_their_messages_say",
+        f"update chat.thread_items set item_id = 'x' where {IN_CHATKIT} and item_id = 'msg_1'",
+    ),
+    (
+        "items_say_what_their_messages_say",
+        "update chat.thread_items"
+        " set payload = jsonb_set(payload, '{type}', '\"assistant_message\"')"
+        f" where {IN_CHATKIT} and item_id = 'msg_1'",
+    ),
+    ("hidden_items_are_hidden_from_the_user", f"delete from chat.exclusions where {IN_CHATKIT}"),
 ]
 
 
@@ -409,6 +476,9 @@ def ids(db: Connection, world: World) -> dict[str, str]:
     under_way = claim(db)
     say(db, under_way, "I would say ")
     say(db, under_way, "that it depends")
+    chatkit = save_thread(db, world.ann)["conversation_id"]
+    add_item(db, world.ann, user_message("msg_1", "Hello"))
+    add_item(db, world.ann, hidden_item("note_1"))
     assert violations(db) == []
     rows(db, "set local session_replication_role = replica")
     return {
@@ -419,6 +489,8 @@ def ids(db: Connection, world: World) -> dict[str, str]:
         "other": world.other_tenant_id,
         "thread": world.thread,
         "talk": world.talk,
+        "chatkit": chatkit,
+        "session": world.session["id"],
         "new": str(uuid.uuid4()),
         **{name: getattr(world, name) for name in ("ann", "bob", "cid", "dee", "zoe")},
     }
@@ -447,7 +519,7 @@ def test_everything_that_is_checked_is_broken_here(db: Connection) -> None:
     source = value(
         db,
         "select string_agg(prosrc, e'\\n') from pg_proc"
-        " where proname in ('check_invariants', 'inbox_violations', 'run_violations')",
+        " where proname ~ '^(check_invariants|[a-z]+_violations)$'",
     )
     assert set(re.findall(r"^ +select '(\w+)',", source, re.MULTILINE)) == {
         invariant for invariant, _ in BROKEN
