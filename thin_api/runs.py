@@ -16,7 +16,7 @@ import orjson
 import structlog
 
 from thin_api import logs, metrics
-from thin_api.db import Database
+from thin_api.db import Database, Refused
 from thin_api.errors import Failure
 from thin_api.responders import Json, Responder, ResponderError, request_of
 from thin_api.responders.loading import load_responder
@@ -240,10 +240,14 @@ class _Turn:
 
     async def _hang_up(self, listening: "asyncio.Task[None]") -> None:
         """Have the responder let go, so that it neither costs nor holds anything any more."""
+        if listening.done():
+            return
         listening.cancel()
         await asyncio.wait([listening], timeout=HANGING_UP)
         if not listening.done():
             log.error("responder_hangs", **self.about)
+        elif not listening.cancelled() and (error := listening.exception()):
+            logs.bug(log, error, **self.about)
 
     async def _settle(self, outcome: _Outcome) -> _Outcome:
         """Write down how it ended; what is true then."""
@@ -252,12 +256,10 @@ class _Turn:
         )
         if outcome.kind == "completed":
             try:
-                notes = orjson.dumps(self._request.notes)
-            except TypeError as error:
+                result = await self._complete(until)
+            except (TypeError, Refused) as error:
                 outcome = self._failed_by_a_bug(error)
             else:
-                given = {"p_content": "".join(self._said), "p_metadata": notes}
-                result = await self._end("complete_run_atomic", until, **given)
                 if result["success"]:
                     return _ended(result)
                 outcome = _refused(result)
@@ -269,6 +271,11 @@ class _Turn:
         if outcome.kind == "released":
             await self._end("release_run_atomic", until)
         return outcome
+
+    async def _complete(self, until: float) -> Json:
+        notes = orjson.dumps(self._request.notes)
+        said = "".join(self._said)
+        return await self._end("complete_run_atomic", until, p_content=said, p_metadata=notes)
 
     async def _end(self, function: str, until: float, **given: Any) -> Json:
         return await insist(functools.partial(self._call, function, **given), until, AWAY)

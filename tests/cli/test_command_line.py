@@ -123,6 +123,16 @@ def elsewhere(fresh_database: str, tmp_path: Path) -> Parley:
     )
 
 
+def test_a_responder_that_cannot_answer_stops_the_server_with_one_line(parley: Parley) -> None:
+    done = parley("serve", PARLEY_RESPONDER="no_such_bot:answer")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "parley: PARLEY_RESPONDER='no_such_bot:answer' cannot be loaded: "
+        "No module named 'no_such_bot'\n",
+    )
+    assert "no_such_bot" in parley("doctor", PARLEY_RESPONDER="no_such_bot:answer").stdout
+
+
 def test_an_unknown_setting_stops_every_command_with_status_2(parley: Parley) -> None:
     for command in ("serve", "migrate", "doctor", "dsn", "invariants"):
         done = parley(command, PARLEY_PROT="80")

@@ -1,0 +1,94 @@
+"""Responders of the tests': one that says what it is told to, and one that talks by itself."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import AsyncGenerator
+
+from tests.support import wait_for
+from thin_api.responders import Request
+
+PUPPET = "tests.bots:puppet"
+CHATTERBOX = "tests.bots:chatterbox"
+
+WORDS = 12
+BREATH = 0.02  # seconds
+
+
+class Talk:
+    """A puppet that answers one request: it waits for its words."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.over = threading.Event()
+        self._loop = asyncio.get_running_loop()
+        self._lines: asyncio.Queue[str | BaseException | None] = asyncio.Queue()
+
+    def say(self, *pieces: str) -> None:
+        """Make it say something."""
+        for piece in pieces:
+            self._put(piece)
+
+    def end(self) -> None:
+        """Make it end."""
+        self._put(None)
+
+    def fail(self, error: BaseException) -> None:
+        """Make it fail."""
+        self._put(error)
+
+    async def lines(self) -> AsyncGenerator[str, None]:
+        """Say it."""
+        try:
+            while (line := await self._lines.get()) is not None:
+                if isinstance(line, BaseException):
+                    raise line
+                yield line
+        finally:
+            self.over.set()
+
+    def _put(self, line: str | BaseException | None) -> None:
+        self._loop.call_soon_threadsafe(self._lines.put_nowait, line)
+
+
+talks: list[Talk] = []
+
+
+async def puppet(request: Request) -> AsyncGenerator[str, None]:
+    """Say what the test says."""
+    talk = Talk(request)
+    talks.append(talk)
+    async with contextlib.aclosing(talk.lines()) as lines:
+        async for line in lines:
+            yield line
+
+
+def next_talk(run_id: str, attempt: int = 1) -> Talk:
+    """Wait until a run is being answered."""
+
+    def found() -> Talk | None:
+        for talk in talks:
+            if (talk.request.run_id, talk.request.attempt) == (run_id, attempt):
+                return talk
+        return None
+
+    talk: Talk = wait_for(found, f"attempt {attempt} of {run_id}")
+    return talk
+
+
+async def chatterbox(request: Request) -> AsyncGenerator[str, None]:
+    """Repeat the question so often that there is time to be interrupted."""
+    for number in range(WORDS):
+        yield f"{request.question} {number}. "
+        await asyncio.sleep(BREATH)
+
+
+let_go = threading.Event()
+
+
+async def stubborn(_request: Request) -> AsyncGenerator[str, None]:
+    """Hold on to the line when it is hung up, until the test says otherwise."""
+    yield "I will"
+    while not let_go.is_set():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(BREATH)
