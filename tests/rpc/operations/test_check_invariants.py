@@ -9,7 +9,15 @@ from tests.rpc.assistant.chatkit import add_item, hidden_item, save_thread, user
 from tests.rpc.assistant.runs import ask, claim, complete, say
 from tests.rpc.behind import acting_as, rows, value
 from tests.rpc.conftest import World
-from tests.support import Connection, new_group, send, succeed, violations
+from tests.support import (
+    Connection,
+    new_channel,
+    new_group,
+    new_user,
+    send,
+    succeed,
+    violations,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -295,6 +303,28 @@ BROKEN = [
         f" select tenant_id, contact_id from chat.threads where {IN_THREAD}",
     ),
     (
+        "responders_are_bots",
+        "update chat.channels set responder_id = %(ann)s where responder_id is not null",
+    ),
+    (
+        "no_bot_answers_where_a_person_took_over",
+        "update chat.runs set status = 'queued', answer_id = null, finished_at = null"
+        f" where {IN_THREAD};"
+        f"update chat.threads set taken_over_at = now() where {IN_THREAD}",
+    ),
+    ("bots_answer_contacts", f"update chat.runs set actor_id = %(ann)s where {IN_THREAD}"),
+    (
+        "bots_answer_contacts",
+        "update chat.runs r set message_id = m.id, answer_id = null, status = 'cancelled'"
+        f"  from chat.messages m where r.{IN_THREAD} and m.{IN_THREAD} and m.source = 'person'",
+    ),
+    (
+        "only_whole_answers_go_out",
+        f"update chat.runs set status = 'expired' where {IN_THREAD};"
+        "update chat.messages set metadata = metadata || '{\"partial\": true}'"
+        f" where {IN_THREAD} and source = 'bot'",
+    ),
+    (
         "one_run_of_a_conversation_is_active",
         "drop index chat.runs_active_key;"
         "update chat.runs set status = 'queued', finished_at = null"
@@ -398,7 +428,7 @@ BROKEN = [
     (
         "chatkit_ids_lead_to_their_thread",
         "update chat.assistant_threads"
-        f" set payload = payload || '{{\"id\": \"thr_2\"}}' where {IN_CHATKIT}",
+        f' set payload = payload || \'{{"id": "thr_2"}}\' where {IN_CHATKIT}',
     ),
     (
         "chatkit_ids_lead_to_their_thread",
@@ -447,7 +477,11 @@ def ids(db: Connection, world: World) -> dict[str, str]:
     send(db, world.group, world.ann, "hidden")
     succeed(db, "mark_read_atomic", **by_ann, seq=2)
     send(db, world.direct, world.ann, "hi")
-    send(db, world.thread, world.ann, "we are")
+    bot = new_user(db, "Robot", tenant_id=world.tenant_id, kind="bot")
+    new_channel(db, world.tenant_id, responder_id=bot)
+    succeed(db, "assign_thread_atomic", conversation_id=world.thread, actor_id=world.ann)
+    complete(db, claim(db), "we are")
+    send(db, world.thread, world.ann, "until six")
     helping = succeed(
         db,
         "create_conversation_atomic",
