@@ -13,7 +13,7 @@ from bench.machine import describe
 
 QUESTIONS = (
     *("floor", "http_send", "history", "members", "unread", "hot", "search"),
-    *("push", "push_latency", "fanout", "sockets", "webhooks"),
+    *("push", "push_latency", "fanout", "sockets", "webhooks", "runs"),
 )
 
 

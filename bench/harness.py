@@ -230,7 +230,18 @@ class Bench:
         used = [late - early for late, early in zip(after, before, strict=True)]
         return _sample(outcome.latencies, seconds, used, ours)
 
-    def finish(self, arm: Arm) -> Sample:
+    def compare_jobs(self, arms: Sequence[Arm]) -> dict[str, list[Sample]]:
+        """Let loads that end by themselves take turns, each round beginning with another one."""
+        samples: dict[str, list[Sample]] = {arm.name: [] for arm in arms}
+        with tqdm(total=len(arms) * self.rounds, leave=False, disable=None) as progress:
+            for number in range(self.rounds):
+                for arm in (*arms[number % len(arms) :], *arms[: number % len(arms)]):
+                    progress.set_description(f"round {number + 1}: {arm.name}")
+                    samples[arm.name].append(self._finish(arm))
+                    progress.update()
+        return samples
+
+    def _finish(self, arm: Arm) -> Sample:
         """Measure a load that ends by itself, from its first call to its last answer."""
         window = Window(time.time() + LEAD, math.inf)
         clock = CpuClock(self._postmaster, arm.server.pid if arm.server else None)

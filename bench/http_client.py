@@ -113,7 +113,9 @@ def whole(data: bytes) -> bool:
         return False
     at = data.find(b"content-length: ", 0, head) + 16
     if at < 16:
-        raise ValueError("an answer without content-length")
+        if data.find(b"transfer-encoding: chunked", 0, head) < 0:
+            raise ValueError("an answer without content-length")
+        return data.endswith(b"\r\n0\r\n\r\n")
     return len(data) - head - 4 >= int(data[at : data.index(b"\r", at)])
 
 

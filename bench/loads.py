@@ -8,7 +8,7 @@ import pickle
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -153,6 +153,20 @@ class RunningHttp:
             raise RuntimeError(f"not every request was answered well: {told['statuses']}")
         done = {name: told[name] for name in ("end", "cpu") if name in told}
         return Outcome(sum(told["statuses"].values()), told["latencies"], **done)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Job:
+    """A load of our HTTP client that ends: what `make` gives is sent once, in order."""
+
+    address: tuple[str, int]
+    make: Callable[[], Sequence[bytes]]
+    connections: int
+
+    def start(self, window: Window, length: float) -> RunningHttp:
+        """Start it."""
+        task = Task(self.address, self.make(), self.connections, once=True)
+        return Http(task).start(window, length)
 
 
 class SocketClient:

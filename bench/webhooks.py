@@ -11,38 +11,23 @@ Objections  Load, server and PostgreSQL share the machine. Meta sends over conne
             costs less for each.
 """
 
-import dataclasses
 import hashlib
 import hmac
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import orjson
-from tqdm import tqdm
 
 from bench.harness import Answer, Arm, Bench, Ratio, Sample, Server
-from bench.http_client import Task, Window
-from bench.loads import Http, RunningHttp
+from bench.loads import Job
 
 JOB, CONTACTS, REPEATED = 10_000, 500, 3_000
 CONNECTIONS = 32
+REPEATS = "1 worker, repetitions only"
 SECRET = "the app's secret"
 SERVING = {"PARLEY_WHATSAPP_APP_SECRET": SECRET}
 CHANNEL = {"display_phone_number": "15550783881", "phone_number_id": "106540352242922"}
 TEXT = "Good morning! Is the blue one still there, and could I fetch it on Saturday?"
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Job:
-    """A load that ends: what `make` gives is sent once, in order."""
-
-    server: Server
-    make: Callable[[], Sequence[bytes]]
-
-    def start(self, window: Window, length: float) -> RunningHttp:
-        """Start it."""
-        task = Task(self.server.address, self.make(), CONNECTIONS, once=True)
-        return Http(task).start(window, length)
 
 
 class Jobs:
@@ -77,7 +62,6 @@ class Jobs:
 
 def measure(bench: Bench) -> Answer:
     """Let one worker and two take turns, each on a database of its own."""
-    samples: dict[str, list[Sample]] = {}
     with (
         bench.database("webhooks_1") as first,
         bench.database("webhooks_2") as second,
@@ -86,21 +70,21 @@ def measure(bench: Bench) -> Answer:
     ):
         jobs, others = Jobs(one), Jobs(two)
         arms = [
-            Arm("1 worker", Job(one, jobs.fresh), first, one),
-            Arm("2 workers", Job(two, others.fresh), second, two),
-            Arm("1 worker, repetitions only", Job(one, jobs.repeated), first, one),
+            Arm("1 worker", Job(one.address, jobs.fresh, CONNECTIONS), first, one),
+            Arm("2 workers", Job(two.address, others.fresh, CONNECTIONS), second, two),
+            Arm(
+                REPEATS,
+                Job(one.address, jobs.repeated, CONNECTIONS),
+                first,
+                one,
+            ),
         ]
-        with tqdm(total=len(arms) * bench.rounds, leave=False, disable=None) as progress:
-            for number in range(bench.rounds):
-                for arm in (*arms[number % len(arms) :], *arms[: number % len(arms)]):
-                    progress.set_description(f"round {number + 1}: {arm.name}")
-                    samples.setdefault(arm.name, []).append(bench.finish(arm))
-                    progress.update()
+        samples = bench.compare_jobs(arms)
     return Answer(
         samples,
         [
             Ratio("2 workers / 1 worker", "2 workers", "1 worker"),
-            Ratio("repetitions only / 1 worker", "1 worker, repetitions only", "1 worker"),
+            Ratio("repetitions only / 1 worker", REPEATS, "1 worker"),
         ],
         [
             "Goal: at least 1,500 webhooks a second. A round is one job, however long it takes.",

@@ -8,9 +8,11 @@
 --          chat.limits.listener_backlog waited, none is given. Events are ordered by position: it is drawn
 --          under the lock that makes seq, so those of a conversation come in log order.
 --          What a dump brought along from another server has numbers this one has not reached: it is not given.
--- Cost     two index scans that touch what is returned and nothing else, however long some transaction is open.
+-- Cost     two index scans that touch what is returned and nothing else, however long some transaction is open: also
+--          where the session planned them, once for good, while the outbox was empty.
 create or replace function chat.events_since(p_snapshot pg_snapshot, p_as_text boolean) returns jsonb
 language plpgsql volatile
+set enable_seqscan = off
 as $$
 declare
     v_most  integer := (select l.listener_backlog from chat.limits l);

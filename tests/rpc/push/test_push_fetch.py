@@ -56,6 +56,17 @@ def test_each_event_comes_once(scene: Scene, listener: Listener) -> None:
     assert listener.contents() == ["message 0", "message 1", "message 2"]
 
 
+def test_a_look_never_reads_the_outbox_from_end_to_end(scene: Scene, listener: Listener) -> None:
+    """Of an empty table PostgreSQL would, and keep that plan however large it has become."""
+    scene.tables.execute("vacuum chat.outbox")
+    with listener.connection.transaction():
+        listener.fetch()
+        scanned = listener.connection.execute(
+            "select seq_scan from pg_stat_xact_user_tables where relname = 'outbox'"
+        ).fetchone()
+    assert scanned == (0,)
+
+
 def test_an_answer_that_was_lost_can_be_asked_for_again(scene: Scene, listener: Listener) -> None:
     scene.send("hello")
     before = listener.snapshot
