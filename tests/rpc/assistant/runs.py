@@ -21,6 +21,18 @@ def new_thread(db: Connection, owner: str, session_id: str | None = None) -> str
     return thread_id
 
 
+def assistant_of(db: Connection, thread: str) -> str:
+    """Return who answers in a thread."""
+    return str(
+        value(
+            db,
+            "select m.user_id from chat.members m"
+            " where m.conversation_id = %s and m.role = 'member'",
+            thread,
+        )
+    )
+
+
 def ask(db: Connection, thread: str, owner: str, content: str = "why?", **more: Any) -> Json:
     """Ask the assistant; what it answers."""
     return succeed(
