@@ -34,6 +34,14 @@ told one by one. A WebSocket is greeted with \
 and `delivered` (`conversation_id`, `seq`), `typing` (`conversation_id`) and `ping`. Close codes: \
 4401 bad or expired token, 4408 no hello, 1013 too slow (come back with cursors), 1012 restart.\
 """
+RUN_STREAM = """\
+Events: `run_created` (of a question just asked: what it is answered without `stream`), then \
+`run_delta` (`attempt`, `offset`, `content`: more of the answer, to be put after so many characters \
+of it; at offset 0 the answer starts over), last `run_completed` or `run_failed` (what a GET of the \
+run answers, with the whole `message`), or `error`. An event's `id` is `attempt:characters`: a stream \
+that ended early goes on after it with `Last-Event-ID`, or with `attempt` and `after`, in any \
+process and also when the run is over. Who leaves a stream cancels nothing.\
+"""
 EVERYWHERE = (
     "validation_error",
     "unauthenticated",
@@ -63,15 +71,20 @@ EXAMPLES: Mapping[str, Any] = {
     "p_content": "Hello!",
     "p_display_name": "Ada",
     "p_emoji": "\N{THUMBS UP SIGN}",
+    "p_expires_after": {"anchor": "created_at", "seconds": 3600},
     "p_initial_message": "Hello!",
     "p_kind": "group",
     "p_limit": 50,
     "p_metadata": {"colour": "green"},
+    "p_order": "desc",
     "p_query": "hello",
+    "p_rate_limits": {"max_requests_per_1_minute": 60},
     "p_role": "admin",
     "p_seq": 1,
     "p_title": "Weekend",
     "p_type": "text",
+    "p_user": "018f2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b",
+    "p_workflow": {"id": "support"},
 }
 EXAMPLE_ID = "018f2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b"
 
@@ -162,6 +175,47 @@ SCHEMAS: Mapping[str, Schema] = {
             "deactivated_at": _nullable(TIME),
         }
     ),
+    "Session": _object(
+        {
+            "id": UUID,
+            "user_id": UUID,
+            "created_at": TIME,
+            "expires_at": TIME,
+            "status": {"enum": ["active", "expired", "cancelled"]},
+            "configuration": {"type": "object"},
+        }
+    ),
+    "AssistantThread": _object(
+        {
+            "id": UUID,
+            "session_id": _nullable(UUID),
+            "user_id": UUID,
+            "title": _nullable(TEXT),
+            "metadata": {},
+            "created_at": {"type": ["string", "integer"]},
+            "closed_at": _nullable(TIME),
+            "last_seq": NUMBER,
+        }
+    ),
+    "Run": _object(
+        {
+            "id": UUID,
+            "thread_id": UUID,
+            "conversation_id": UUID,
+            "session_id": _nullable(UUID),
+            "status": {
+                "enum": ["queued", "in_progress", "completed", "failed", "cancelled", "expired"]
+            },
+            "message_id": UUID,
+            "answer_id": _nullable(UUID),
+            "attempt": NUMBER,
+            "error": _nullable(_object({"code": TEXT, "message": TEXT})),
+            "created_at": TIME,
+            "started_at": _nullable(TIME),
+            "finished_at": _nullable(TIME),
+            "expires_at": TIME,
+        }
+    ),
     "Refusal": _object(
         {
             "success": {"const": False},
@@ -173,26 +227,40 @@ SCHEMAS: Mapping[str, Schema] = {
         }
     ),
 }
-# What a function's result holds, beside success.
+# What a function's result holds, beside success; `name:what` where a name is of several things.
 RETURNS: Mapping[str, str] = {
     "add_members_atomic": "message affected_count",
     "add_reaction_atomic": "message",
     "assign_thread_atomic": "conversation_id thread",
+    "cancel_run_atomic": "run_id conversation_id message data:run",
+    "cancel_session_atomic": "session_id data:session",
     "change_member_role_atomic": "message",
     "close_conversation_atomic": "conversation",
     "create_conversation_atomic": "conversation_id conversation message",
     "create_help_request_atomic": "help_request_id help_request",
+    "create_run_atomic": "run_id conversation_id message data:run",
+    "create_session_atomic": "session_id client_secret data:session",
+    "create_thread_atomic": "thread_id conversation_id data:thread",
     "delete_message_atomic": "message",
+    "delete_thread_atomic": "thread_id conversation_id deleted data:thread",
     "edit_message_atomic": "message",
+    "get_assistant_thread": "thread_id conversation_id data:thread",
     "get_conversation": "conversation",
     "get_message_status": "message_id",
+    "get_run": "run_id conversation_id message data:run",
+    "get_session": "session_id data:session",
     "get_thread": "conversation_id thread",
     "get_user": "user",
     "link_contact_atomic": "contact conversation_id merged",
+    "list_assistant_messages": "data:messages messages last_seq has_more",
+    "list_assistant_threads": "data:threads has_more first_id last_id",
     "list_changes": "changes last_seq has_more reset",
     "list_conversations": "conversations has_more next_before",
     "list_members": "members has_more",
     "list_messages": "messages last_seq has_more",
+    "list_runs": "data:runs runs has_more",
+    "list_sessions": "data:sessions sessions has_more next_before",
+    "list_thread_items": "data:items has_more first_id last_id",
     "list_thread_messages": "conversation_id messages last_seq has_more",
     "list_threads": "threads has_more next_before",
     "mark_delivered_atomic": "delivered_seq",
@@ -210,15 +278,27 @@ RETURNS: Mapping[str, str] = {
 RESULTS: Mapping[str, Schema] = {
     "affected_count": NUMBER,
     "changes": {"type": "array", "items": {"type": "object"}},
+    "client_secret": TEXT,
     "contact": _ref("Contact"),
     "conversation": _ref("Conversation"),
     "conversation_id": UUID,
     "conversations": _list("Conversation"),
     "created": {"type": "boolean"},
+    "data:items": {"type": "array", "items": {"type": "object"}},
+    "data:messages": _list("Message"),
+    "data:run": _ref("Run"),
+    "data:runs": _list("Run"),
+    "data:session": _ref("Session"),
+    "data:sessions": _list("Session"),
+    "data:thread": _ref("AssistantThread"),
+    "data:threads": _list("AssistantThread"),
+    "deleted": {"const": True},
     "delivered_seq": NUMBER,
+    "first_id": _nullable(TEXT),
     "has_more": {"type": "boolean"},
     "help_request": {"type": "object"},
     "help_request_id": UUID,
+    "last_id": _nullable(TEXT),
     "last_seq": NUMBER,
     "members": {"type": "array", "items": {"type": "object"}},
     "merged": {"type": "boolean"},
@@ -228,12 +308,34 @@ RESULTS: Mapping[str, Schema] = {
     "next_before": _nullable(TEXT),
     "read_seq": NUMBER,
     "reset": {"type": "boolean"},
+    "run_id": UUID,
+    "runs": _list("Run"),
+    "session_id": UUID,
+    "sessions": _list("Session"),
     "thread": _ref("Thread"),
+    "thread_id": UUID,
     "threads": _list("Thread"),
     "unread_count": NUMBER,
     "user": _ref("User"),
     "user_id": UUID,
 }
+
+
+# What EventSource, which can send no header of its own, needs.
+FROM_A_BROWSER: Sequence[Schema] = (
+    {
+        "name": "access_token",
+        "in": "query",
+        "description": "The token, for EventSource, which can send no header of its own.",
+        "schema": TEXT,
+    },
+    {
+        "name": "Last-Event-ID",
+        "in": "header",
+        "description": "The last `id` seen, sent by EventSource itself.",
+        "schema": TEXT,
+    },
+)
 
 
 class OpenApi:
@@ -305,6 +407,7 @@ def _route(operation: Operation, function: Function, catalogue: Catalogue, codes
         "parameters": [
             *(_parameter("path", function, f, a) for f, a in operation.path_fields.items()),
             *(_parameter("query", function, f, a) for f, a in operation.query_fields.items()),
+            *(FROM_A_BROWSER if operation.stream and operation.method == "GET" else ()),
             ACTOR,
         ],
         "responses": {
@@ -326,7 +429,24 @@ def _route(operation: Operation, function: Function, catalogue: Catalogue, codes
         described["requestBody"] = _body(
             {field: known[argument] for field, argument in fields.items()}
         )
+    if operation.stream:
+        _describe_stream(described)
     return described
+
+
+def _describe_stream(described: dict[str, Any]) -> None:
+    """Add what an answer that is a stream is like, and how to ask for one."""
+    stream: dict[str, Any] = {"description": RUN_STREAM, "content": {"text/event-stream": {}}}
+    if "requestBody" not in described:
+        described["responses"]["200"] = stream
+        return
+    content = described["requestBody"]["content"]["application/json"]
+    content["schema"]["properties"]["stream"] = {"type": ["boolean", "null"]}
+    plain = described["responses"]["200"]
+    described["responses"]["200"] = {
+        "description": f"{plain['description']} With `stream`: {RUN_STREAM}",
+        "content": {**plain["content"], **stream["content"]},
+    }
 
 
 def _sockets(catalogue: Catalogue) -> Schema:
@@ -345,18 +465,7 @@ def _sockets(catalogue: Catalogue) -> Schema:
                 "schema": text,
                 "example": f"{EXAMPLE_ID}:7",
             },
-            {
-                "name": "access_token",
-                "in": "query",
-                "description": "The token, for EventSource, which can send no header of its own.",
-                "schema": text,
-            },
-            {
-                "name": "Last-Event-ID",
-                "in": "header",
-                "description": "The last `id` seen, sent by EventSource itself: `id:seq`.",
-                "schema": text,
-            },
+            *FROM_A_BROWSER,
         ],
         "responses": {
             "200": {"description": "The stream.", "content": {"text/event-stream": {}}},
@@ -535,7 +644,8 @@ def _example(argument: Argument) -> Any:
 
 def _successes(operation: Operation) -> Schema:
     names = RETURNS.get(operation.function, "").split()
-    schema = _object({"success": {"const": True}, **{n: RESULTS[n] for n in names}}, ["success"])
+    results = {name.partition(":")[0]: RESULTS[name] for name in names}
+    schema = _object({"success": {"const": True}, **results}, ["success"])
     if operation.status == 201:
         return {
             "201": _response("Created.", schema),

@@ -85,6 +85,19 @@ def test_everything_is_explained_and_has_its_error_codes(api: Any) -> None:
     assert {"200", "201", "413"} <= send.keys()
 
 
+def test_streams_of_runs_are_described(api: Any) -> None:
+    runs = "/api/v1/chatkit/threads/{thread_id}/runs"
+    asked = api["paths"][runs]["post"]
+    body = asked["requestBody"]["content"]["application/json"]["schema"]
+    assert body["properties"]["stream"] == {"type": ["boolean", "null"]}
+    assert "text/event-stream" in asked["responses"]["200"]["content"]
+    assert "application/json" in asked["responses"]["201"]["content"]
+    followed = api["paths"][f"{runs}/{{run_id}}/events"]["get"]
+    assert followed["responses"]["200"]["content"].keys() == {"text/event-stream"}
+    named = {one["name"] for one in followed["parameters"]}
+    assert named >= {"attempt", "after", "access_token", "Last-Event-ID"}
+
+
 def test_error_codes_are_the_catalogue(site: Site, api: Any) -> None:
     with connect(site.dsn) as connection:
         rows = connection.execute("select code, http_status from api.error_codes").fetchall()
