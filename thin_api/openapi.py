@@ -36,11 +36,12 @@ and `delivered` (`conversation_id`, `seq`), `typing` (`conversation_id`) and `pi
 """
 RUN_STREAM = """\
 Events: `run_created` (of a question just asked: what it is answered without `stream`), then \
-`run_delta` (`attempt`, `offset`, `content`: more of the answer, to be put after so many characters \
-of it; at offset 0 the answer starts over), last `run_completed` or `run_failed` (what a GET of the \
-run answers, with the whole `message`), or `error`. An event's `id` is `attempt:characters`: a stream \
-that ended early goes on after it with `Last-Event-ID`, or with `attempt` and `after`, in any \
-process and also when the run is over. Who leaves a stream cancels nothing.\
+`run_delta` (`attempt`, `offset`, `content`: more of the answer, to be put after so many \
+characters of it; at offset 0 the answer starts over), last `run_completed` or `run_failed` (what \
+a GET of the run answers, with the whole `message`), or `error`. An event's `id` is \
+`attempt:characters`: a stream that ended early goes on after it with `Last-Event-ID`, or with \
+`attempt` and `after`, in any process and also when the run is over. Who leaves a stream cancels \
+nothing.\
 """
 EVERYWHERE = (
     "validation_error",
