@@ -6,13 +6,14 @@ import threading
 from collections.abc import AsyncGenerator
 
 from tests.support import wait_for
-from thin_api.responders import Request
+from thin_api.responders import Request, ResponderError
 
 PUPPET = "tests.bots:puppet"
 CHATTERBOX = "tests.bots:chatterbox"
 
 WORDS = 12
-BREATH = 0.02  # seconds
+BREATH = 0.05  # seconds
+FAIL = "fail"
 
 
 class Talk:
@@ -77,10 +78,17 @@ def next_talk(run_id: str, attempt: int = 1) -> Talk:
 
 
 async def chatterbox(request: Request) -> AsyncGenerator[str, None]:
-    """Repeat the question so often that there is time to be interrupted."""
-    for number in range(WORDS):
-        yield f"{request.question} {number}. "
+    """Repeat the question so often that there is time to be interrupted; fail if it asks for it."""
+    for piece in chatter(request.question):
+        yield piece
         await asyncio.sleep(BREATH)
+    if FAIL in request.question:
+        raise ResponderError(FAIL, "as you wished")
+
+
+def chatter(question: str) -> list[str]:
+    """All that there is to be said to a question."""
+    return [f"{question} {number}. " for number in range(WORDS)]
 
 
 let_go = threading.Event()

@@ -1,9 +1,10 @@
-"""`parley serve` with a delivery worker that dies at a named point, as if killed with SIGKILL.
+"""`parley serve` with a worker that dies at a named point, as if killed with SIGKILL.
 
 python -m tests.chaos.dying POINT serve
 """
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -19,6 +20,22 @@ from thin_api.db import Database
 # answer is there, nothing is done with it. settling: PostgreSQL may have got what became of it.
 # settled: it has, and nobody here was told.
 POINTS = ("claimed", "calling", "answered", "settling", "settled")
+# taken: it has a run, and nobody was asked. saying, said: so it is with a piece of the answer, and
+# completing, completed: with all of it.
+RUN_POINTS = ("taken", "saying", "said", "completing", "completed")
+
+# Which call a point is in the middle of, or just after; or after when it brought something.
+DURING = {
+    "settling": "settle_delivery_atomic",
+    "saying": "append_run_delta",
+    "completing": "complete_run_atomic",
+}
+AFTER = {
+    "settled": "settle_delivery_atomic",
+    "said": "append_run_delta",
+    "completed": "complete_run_atomic",
+}
+BROUGHT = {"claimed": ("claim_deliveries", "deliveries"), "taken": ("claim_run", "data")}
 
 
 def die() -> None:
@@ -31,15 +48,14 @@ def arm(point: str) -> None:
     call, handle = Database.call, httpx.AsyncHTTPTransport.handle_async_request
 
     async def mined_call(self: Database, name: str, given: Mapping[str, Any]) -> bytes:
-        if name == "settle_delivery_atomic" and point == "settling":
+        if DURING.get(point) == name:
             _under_way.append(asyncio.ensure_future(call(self, name, given)))
             for _ in range(3):
                 await asyncio.sleep(0)
             die()
         result = await call(self, name, given)
-        if name == "settle_delivery_atomic" and point == "settled":
-            die()
-        if name == "claim_deliveries" and point == "claimed" and b'"deliveries": []' not in result:
+        claim, found = BROUGHT.get(point, (None, ""))
+        if AFTER.get(point) == name or (claim == name and json.loads(result)[found]):
             die()
         return result
 

@@ -111,6 +111,12 @@ class Server:
             return httpx.get(f"{self.url}/ready", verify=False).is_success
         return False
 
+    @property
+    def pid(self) -> int:
+        """The process that runs now, or ran last."""
+        assert self._process
+        return self._process.pid
+
     def kill(self) -> None:
         """Kill it without a warning."""
         assert self._process
