@@ -13,8 +13,8 @@ from thin_api.settings import Settings
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 # Fixed ids and client keys, so that a second time finds everything done.
-ADA, BO, CLEO, DEV, EVE = (
-    uuid.UUID(f"00000000-0000-4000-8000-00000000000{n}") for n in range(1, 6)
+ADA, BO, CLEO, DEV, EVE, ROBOT = (
+    uuid.UUID(f"00000000-0000-4000-8000-00000000000{n}") for n in range(1, 7)
 )
 PEOPLE = {
     ADA: "Ada Lindqvist",
@@ -50,6 +50,7 @@ DELIVERY = [
     "Hello, my order 1042 has not arrived yet. Do you know when it will?",
     "I am at home until four today.",
 ]
+JONAS = {"phone": "+12025550163", "wa_id": "12025550163"}
 
 
 def connect(settings: Settings) -> Connection:
@@ -146,7 +147,43 @@ def inbox(connection: Connection) -> None:
         )
 
 
-STEPS: Sequence[Callable[[Connection], None]] = (people, direct, group, help_request, inbox)
+def night_line(connection: Connection) -> None:
+    """Make a customer write to a number where a bot answers."""
+    _call(
+        connection,
+        "upsert_user_atomic",
+        user_id=ROBOT,
+        display_name="Night watch",
+        kind="bot",
+    )
+    _call(
+        connection,
+        "upsert_channel_atomic",
+        provider="whatsapp",
+        address="demo-night",
+        display_name="Night line",
+        responder_id=ROBOT,
+    )
+    _call(
+        connection,
+        "receive_message_atomic",
+        provider="whatsapp",
+        address="demo-night",
+        provider_message_id="demo-night-0",
+        contact=JONAS,
+        display_name="Jonas Brandt",
+        content="Hello! Is anybody there at this hour?",
+    )
+
+
+STEPS: Sequence[Callable[[Connection], None]] = (
+    people,
+    direct,
+    group,
+    help_request,
+    inbox,
+    night_line,
+)
 
 
 def _talk(
