@@ -92,9 +92,7 @@ def load_thread(db: Connection, actor_id: str, thread_id: str = THREAD) -> Json:
 
 def add_item(db: Connection, actor_id: str, item: Json, thread_id: str = THREAD) -> Json:
     """Add an item; what it answers."""
-    return succeed(
-        db, "add_chatkit_item_atomic", thread_id=thread_id, actor_id=actor_id, item=item
-    )
+    return succeed(db, "add_chatkit_item_atomic", thread_id=thread_id, actor_id=actor_id, item=item)
 
 
 def save_item(db: Connection, actor_id: str, item: Json, thread_id: str = THREAD) -> Json:
