@@ -194,7 +194,9 @@ create table chat.runs (
 create unique index runs_active_key on chat.runs (conversation_id) where status in ('queued', 'in_progress');
 create index runs_due_idx on chat.runs (due_at, run_id) where status in ('queued', 'in_progress');
 create index runs_session_idx on chat.runs (session_id, created_at) where session_id is not null;
-create index runs_message_idx on chat.runs (conversation_id, message_id);
+-- Not led by the conversation: on a table that was not analyzed yet it would be taken for the primary key.
+create index runs_message_idx on chat.runs (message_id);
+create index runs_answer_idx on chat.runs (answer_id) where answer_id is not null;
 
 comment on table chat.runs is 'Answers that are owed, are being given, or were; at most one of a conversation is under way.';
 comment on column chat.runs.conversation_id is 'The conversation, of kind assistant or inbox.';

@@ -69,14 +69,19 @@ begin
     end if;
 
     -- What was asked before.
-    select m.* into v_question
-      from chat.messages m
-     where m.conversation_id = p_conversation_id and m.sender_id = v_by.user_id
-       and case when p_message_id is null then m.client_message_id = p_client_message_id else m.id = p_message_id end;
-    if p_message_id is null and v_question.id is not null then
-        v_message := chat.replayed(v_question, v_by.display_name, p_content, 'text', p_metadata, null);
-        if v_message ->> 'success' = 'false' then
-            return v_message;
+    if p_message_id is not null then
+        select m.* into v_question
+          from chat.messages m
+         where m.conversation_id = p_conversation_id and m.id = p_message_id and m.sender_id = v_by.user_id;
+    elsif p_client_message_id is not null then
+        select m.* into v_question
+          from chat.messages m
+         where m.conversation_id = p_conversation_id and m.sender_id = v_by.user_id
+           and m.client_message_id = p_client_message_id;
+        v_refusal := case when found then
+            chat.replayed(v_question, v_by.display_name, p_content, 'text', p_metadata, null) end;
+        if v_refusal ->> 'success' = 'false' then
+            return v_refusal;
         end if;
     end if;
     v_run := chat.run_for(v_question, p_message_id is null);
