@@ -157,6 +157,8 @@ SCHEMAS: Mapping[str, Schema] = {
             "contact": _ref("Contact"),
             "channel": _object({"channel_id": UUID, "provider": TEXT, "display_name": TEXT}),
             "assignee_id": _nullable(UUID),
+            "responder_id": _nullable(UUID),
+            "taken_over_at": _nullable(TIME),
             "window_open_until": _nullable(TEXT),
             "read_seq": NUMBER,
             "unread_count": NUMBER,

@@ -1,8 +1,8 @@
 -- chat.answer_contact: the answer of a run in an inbox conversation goes out to the contact.
 --
 -- Takes    p_run: in progress; p_content, p_metadata: the answer's. The caller holds the conversation row.
--- Returns  {"message"}; or {"error": {"code", "message"}}, nothing is written then: the conversation or its reply window
---          was closed, the bot deactivated, while it was thinking, or the answer is too long for a message.
+-- Returns  {"message"}; or {"error": {"code", "message"}}, nothing is written then: the conversation or its reply
+--          window was closed, the bot deactivated, while it was thinking, or the answer is too long for a message.
 -- Locks    the thread row.
 -- Writes   as chat.write_to_contact.
 -- Why      The message's id is its own and not the run's, as in an assistant thread: what goes out does so in the order

@@ -2,8 +2,8 @@
 --
 -- Returns  the success result: conversation; "duplicate": true when it is so already; or a refusal.
 -- Locks    the actor's member row, then the conversation row, then its thread's.
--- Writes   conversations.closed_at, changes +1, outbox +1. Of an inbox conversation that is closed threads.taken_over_at:
---          what is new there begins with the bot.
+-- Writes   conversations.closed_at, changes +1, outbox +1. Of an inbox conversation that is closed also
+--          threads.taken_over_at: what is new there begins with the bot.
 -- Fails    validation_error, unauthenticated, permission_denied, not_found, not_a_member
 create or replace function chat.set_closed(p_conversation_id uuid, p_actor_id uuid, p_closed boolean) returns jsonb
 language plpgsql volatile
