@@ -20,16 +20,12 @@ class Events:
 
     def __init__(self, response: httpx.Response) -> None:
         self.response = response
-        self.comments = 0
         self._blocks = self._read()
 
     def __iter__(self) -> Iterator[Json]:
         """Yield what comes until the server ends it."""
         for block in self._blocks:
-            if block == ":":
-                self.comments += 1
-                continue
-            assert block.startswith("data: ")
+            assert block.startswith("data: "), "nothing came for a long time"
             yield json.loads(block.removeprefix("data: "))
 
     def next(self, kind: str | None = None) -> Json:
