@@ -12,7 +12,7 @@ from thin_api.hub import Hub
 PATH = "/chatkit"
 
 
-def endpoint(services: Services, hub: Hub) -> ASGIApp:
+def make_endpoint(services: Services, hub: Hub) -> ASGIApp:
     """Make the endpoint, or what stands in its place without the extra."""
     if importlib.util.find_spec("chatkit") is None:
         return _Missing()
