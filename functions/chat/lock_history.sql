@@ -1,10 +1,10 @@
 -- chat.lock_history: locks everything a user's erasure touches, in the agreed order. The caller holds the
 -- user's row, so that nobody adds the user anywhere.
 --
--- Locks    joining, in the user's groups: one of those who are there may have to become owner. Then all active
---          members of these groups, those of the user's assistant threads, which will be deleted, and the user's other
---          member rows, by conversation and user; then the rows of all conversations the user was ever in, by id:
---          nobody writes there meanwhile.
+-- Locks    the user's sessions, as who asks in one locks that first; joining, in the user's groups: one of those who
+--          are there may have to become owner. Then all active members of these groups, those of the user's assistant
+--          threads, which will be deleted, and the user's other member rows, by conversation and user; then the rows of
+--          all conversations the user was ever in, by id: nobody writes there meanwhile.
 create or replace function chat.lock_history(p_user_id uuid) returns void
 language plpgsql volatile
 as $$
@@ -17,6 +17,7 @@ declare
     v_threads uuid[] := array(
         select t.conversation_id from chat.assistant_threads t where t.user_id = p_user_id);
 begin
+    perform from chat.sessions s where s.user_id = p_user_id order by s.session_id for update;
     perform pg_advisory_xact_lock(k.key)
        from (select chat.joining_lock(g.conversation_id) as key
                from unnest(v_groups) g (conversation_id)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.race.steps import Cast, Step, both_orders, meet, pass_by, said
-from tests.support import Json, at_once, call, succeed
+from tests.support import PATIENCE, Json, at_once, call, succeed
 
 ROUNDS = 150
 ENDED = {"completed", "failed", "cancelled", "expired"}
@@ -415,6 +415,22 @@ def test_a_question_beside_a_purge_is_one_that_can_be_answered(talk: Talk) -> No
 def test_an_answer_beside_an_erasure_leaves_nothing_half(talk: Talk, swapped: bool) -> None:
     run = talk.asked()
     meet(talk.completes(run), talk.cast.erases(talk.ann), swapped=swapped)
+
+
+def test_a_question_in_a_session_and_the_erasure_of_who_asks_do_not_wait_for_each_other(
+    talk: Talk,
+) -> None:
+    session = talk.ann.step("create_session_atomic").succeed()["session_id"]
+    first, last = sorted(talk.begins(session_id=session) for _ in range(2))
+    holder = talk.cast.enter("holder", None).begin()
+    holder.connection.execute(
+        "select from chat.members where conversation_id = %s for update", [last]
+    )
+    erased = talk.cast.erases(talk.ann).start_blocked()  # has the first thread, wants the last
+    asked = talk.asks(thread=first).start_blocked()
+    holder.rollback()
+    assert said(erased.result(PATIENCE)) == "done"
+    assert said(asked.result(PATIENCE)) == "permission_denied"
 
 
 # All at once.
