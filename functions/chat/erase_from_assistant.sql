@@ -1,5 +1,5 @@
--- chat.erase_from_assistant: takes away what an erased user has told the assistant: their threads with all that was said
--- in them, as nobody else has a part in them; attachments; sessions. The caller holds the user's row and their
+-- chat.erase_from_assistant: takes away what an erased user has told the assistant: their threads with all that was
+-- said in them, as nobody else has a part in them; attachments; sessions. The caller holds the user's row and their
 -- conversations.
 --
 -- Returns  how many of their messages are gone.

@@ -7,8 +7,8 @@
 -- Locks    the user's row; joining, in their groups; all member rows there (where they are the last owner, the
 --          longest-standing admin, else member, becomes owner); their conversations' rows in id order.
 -- Writes   all or nothing: users, messages, changes (a deletion each, so that clients forget too), reactions,
---          blocks, receipts, help_requests (closed), assistant threads, sessions, outbox; of a contact identities, what providers sent about
---          them, and deliveries that have not gone out.
+--          blocks, receipts, help_requests (closed), assistant threads, attachments, sessions, outbox; of a contact
+--          identities, what providers sent about them, and deliveries that have not gone out.
 -- Retry    again changes nothing: "duplicate": true.
 -- Fails    validation_error, unauthenticated, permission_denied, not_found
 create or replace function api.erase_user_atomic(

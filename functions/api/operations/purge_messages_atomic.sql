@@ -3,9 +3,10 @@
 -- Takes    p_before: what is older goes; p_conversation_id, p_tenant_id: only there; null: everywhere. One
 --          transaction: purge by conversation where there is much.
 -- Returns  affected_count (messages gone), conversations (how many logs were shortened).
--- Locks    per conversation the active members' rows, then the conversation row, then a thread's, all in id order.
+-- Locks    per conversation the active members' rows, then the conversation row, then a thread's, all in id order; runs.
 -- Writes   deletes messages, changes, reactions, exclusions, ChatKit items up to a log number, and the runs about those
---          messages; conversations.purged_seq; moves watermarks that lag behind it. Clients with an older cursor are told reset.
+--          messages; conversations.purged_seq; moves watermarks that lag behind it. Clients with an older cursor are
+--          told reset.
 -- Retry    naturally.
 -- Fails    validation_error, permission_denied
 create or replace function api.purge_messages_atomic(

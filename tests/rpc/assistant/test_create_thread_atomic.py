@@ -116,7 +116,8 @@ def test_the_same_key_is_the_same_thread(db: Connection, world: World) -> None:
     first = begun(db, world.ann, **asked)
     assert begun(db, world.ann, **asked) == {**first, "duplicate": True}
     assert begun(db, world.bob, **asked)["thread_id"] != first["thread_id"]
-    for other in ({"title": "Other"}, {"metadata": {}}, {"title": None}):
+    others: list[Json] = [{"title": "Other"}, {"metadata": {}}, {"title": None}]
+    for other in others:
         result = refuse(
             db,
             "idempotency_conflict",

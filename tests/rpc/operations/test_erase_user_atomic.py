@@ -3,6 +3,8 @@
 import pytest
 from psycopg.types.json import Jsonb
 
+from tests.rpc.assistant.chatkit import add_item, hidden_item, save_thread, user_message
+from tests.rpc.assistant.runs import ask, claim, complete, new_session, new_thread, say
 from tests.rpc.behind import events, rows
 from tests.rpc.calls import NOBODY
 from tests.rpc.conftest import World, new_help_request
@@ -74,7 +76,41 @@ def quixote(db: Connection, world: World) -> str:
     send(db, left, user_id, f"{NAME} was here")
     succeed(db, "remove_member_atomic", conversation_id=left, actor_id=world.ann, user_id=user_id)
     new_group(db, user_id, world.ann)
+    tell_the_assistant(db, user_id)
     return user_id
+
+
+def tell_the_assistant(db: Connection, user_id: str) -> None:
+    """Leave traces wherever one can with the assistant: two threads, an answer under way in one."""
+    session_id = new_session(
+        db, user_id, client_key=f"{NAME}:1", workflow={"id": "wf", "signed": NAME}
+    )
+    thread = succeed(
+        db,
+        "create_thread_atomic",
+        actor_id=user_id,
+        session_id=session_id,
+        title=NAME,
+        metadata={"signed": NAME},
+        client_key=f"{NAME}:1",
+    )["thread_id"]
+    ask(db, thread, user_id, f"Who is {NAME}?", configuration={"signed": NAME})
+    complete(db, claim(db), f"{NAME} is a knight")
+    ask(db, thread, user_id, f"Is {NAME} mad?")
+    say(db, claim(db), f"{NAME} ")
+    save_thread(db, user_id, title=f"{NAME}'s horse")
+    for item in (
+        user_message("msg_1", f"I am {NAME}"),
+        hidden_item("note_1", content=f"{NAME} is mad"),
+    ):
+        add_item(db, user_id, item)
+    succeed(
+        db,
+        "save_attachment_atomic",
+        attachment_id="file_1",
+        actor_id=user_id,
+        attachment={"id": "file_1", "name": f"{NAME}.txt"},
+    )
 
 
 def traces(db: Connection, word: str) -> list[str]:
@@ -115,7 +151,7 @@ def test_nobody_is_said_to_have_done_what_they_did(db: Connection, quixote: str)
 def test_logs_keep_their_numbers(db: Connection, world: World, quixote: str) -> None:
     before = succeed(db, "list_changes", conversation_id=world.group, actor_id=world.ann)
     result = succeed(db, "erase_user_atomic", user_id=quixote)
-    assert result == {"success": True, "user_id": quixote, "affected_count": 3}
+    assert result == {"success": True, "user_id": quixote, "affected_count": 6}
     after = succeed(db, "list_changes", conversation_id=world.group, actor_id=world.ann)
     assert after["last_seq"] > before["last_seq"]
     assert [change["seq"] for change in after["changes"]] == list(range(1, after["last_seq"] + 1))
@@ -320,3 +356,37 @@ def test_whom_must_be_said_and_known(
     db: Connection, world: World, user_id: str | None, code: str
 ) -> None:
     refuse(db, code, "erase_user_atomic", user_id=user_id)
+
+
+def test_what_was_told_to_the_assistant_is_deleted_and_that_is_told(
+    db: Connection, world: World, quixote: str
+) -> None:
+    threads = rows(db, "select conversation_id from chat.assistant_threads")
+    assert len(threads) == 2
+    succeed(db, "erase_user_atomic", user_id=quixote)
+    for table in ("assistant_threads", "thread_items", "sessions", "attachments", "runs"):
+        assert rows(db, f"select 1 from chat.{table}") == []
+    for (thread,) in threads:
+        told = [event["type"] for event in events(db, thread)]
+        assert told[-1] == "conversation_deleted"
+        assert set(told) <= {"run_failed", "conversation_deleted"}
+        refuse(db, "not_found", "get_assistant_thread", conversation_id=thread)
+
+
+def test_what_others_told_the_assistant_stays(db: Connection, world: World, quixote: str) -> None:
+    thread = new_thread(db, world.ann, new_session(db, world.ann))
+    ask(db, thread, world.ann)
+    answer = complete(db, claim(db), "because")["message"]
+    succeed(db, "erase_user_atomic", user_id=quixote)
+    page = succeed(db, "list_messages", conversation_id=thread, actor_id=world.ann)
+    assert page["messages"][-1] == answer
+
+
+def test_an_erased_assistant_leaves_the_questions(db: Connection, world: World) -> None:
+    ask(db, world.talk, world.ann)
+    answer = complete(db, claim(db), "because")["message"]
+    add_item(db, world.ann, hidden_item("note_1"), world.talk)
+    succeed(db, "erase_user_atomic", user_id=answer["sender_id"])
+    page = succeed(db, "list_messages", conversation_id=world.talk, actor_id=world.ann)
+    assert [one["content"] for one in page["messages"]] == ["why?", None]
+    assert rows(db, "select 1 from chat.thread_items") == []

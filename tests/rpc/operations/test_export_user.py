@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.rpc.assistant.chatkit import add_item, save_thread, user_message
+from tests.rpc.assistant.runs import ask, claim, complete, new_session, new_thread
 from tests.rpc.calls import NOBODY
 from tests.rpc.conftest import World
 from tests.support import Connection, receive, refuse, send, succeed
@@ -28,6 +30,11 @@ def test_it_holds_everything_kept_about_a_user(db: Connection, world: World) -> 
         "receipts",
         "identities",
         "threads",
+        "sessions",
+        "assistant_threads",
+        "thread_items",
+        "attachments",
+        "runs",
     }
     assert exported["user"]["display_name"] == "Bob"
     assert {m["conversation_id"] for m in exported["memberships"]} == {world.group, world.direct}
@@ -46,7 +53,7 @@ def test_it_holds_nothing_others_said(db: Connection, world: World) -> None:
 
 def test_who_did_nothing_has_an_empty_one(db: Connection, world: World) -> None:
     exported = succeed(db, "export_user", user_id=world.dee)
-    assert [value for key, value in exported.items() if key not in ("success", "user")] == [[]] * 8
+    assert [value for key, value in exported.items() if key not in ("success", "user")] == [[]] * 13
 
 
 def test_a_contacts_holds_what_leads_to_them_and_their_thread(db: Connection, world: World) -> None:
@@ -81,3 +88,34 @@ def test_whom_must_be_said_and_known(
     db: Connection, world: World, user_id: str | None, code: str
 ) -> None:
     refuse(db, code, "export_user", user_id=user_id)
+
+
+def test_it_holds_what_the_assistant_was_told(db: Connection, world: World) -> None:
+    session_id = new_session(db, world.bob, workflow={"id": "wf_1"})
+    thread = new_thread(db, world.bob, session_id)
+    asked = ask(db, thread, world.bob, "why?", configuration={"tone": "kind"})
+    complete(db, claim(db), "because")
+    save_thread(db, world.bob)
+    item = user_message("msg_1", "Hello!")
+    add_item(db, world.bob, item)
+    about = {"attachment_id": "file_1", "attachment": {"id": "file_1"}}
+    succeed(db, "save_attachment_atomic", **about, actor_id=world.bob)
+    new_thread(db, world.ann, new_session(db, world.ann))
+
+    exported = succeed(db, "export_user", user_id=world.bob)
+    (session,) = exported["sessions"]
+    assert (session["session_id"], session["configuration"]) == (
+        session_id,
+        {"workflow": {"id": "wf_1"}},
+    )
+    assert not [key for key in session if "digest" in key]
+    assert [(one["conversation_id"], one["title"]) for one in exported["assistant_threads"]][
+        :1
+    ] == [(thread, None)]
+    assert exported["assistant_threads"][1]["payload"]["id"] == "thr_1"
+    assert [one["payload"] for one in exported["thread_items"]] == [item]
+    assert [one["payload"] for one in exported["attachments"]] == [{"id": "file_1"}]
+    (run,) = exported["runs"]
+    assert (run["id"], run["status"]) == (asked["run_id"], "completed")
+    assert run["configuration"] == {"tone": "kind"}
+    assert [one["content"] for one in exported["messages"]] == ["hello Ann", "why?", "Hello!"]

@@ -2,7 +2,9 @@
 
 import pytest
 
-from tests.rpc.behind import rows, value
+from tests.rpc.assistant.chatkit import add_item, items, save_thread, user_message
+from tests.rpc.assistant.runs import ask, claim, complete, held
+from tests.rpc.behind import events, rows, value
 from tests.rpc.calls import NOBODY
 from tests.rpc.conftest import World
 from tests.support import (
@@ -159,3 +161,41 @@ def test_what_is_purged_of_an_inbox_is_known_when_it_is_repeated(
     thread = succeed(db, "get_thread", thread=world.thread, actor_id=world.ann)["thread"]
     assert (thread["unread_count"], thread["last_seq"], thread["read_seq"]) == (1, 4, 3)
     assert rows(db, "select 1 from chat.deliveries") == []
+
+
+def test_what_stands_for_a_message_goes_with_it(db: Connection, world: World) -> None:
+    save_thread(db, world.ann)
+    conversation_id = add_item(db, world.ann, user_message("msg_1", "secret of old"))[
+        "conversation_id"
+    ]
+    old_run = ask(db, conversation_id, world.ann)["run_id"]
+    complete(db, claim(db), "because")
+    for table in ("messages", "conversations"):
+        rows(
+            db,
+            f"update chat.{table} set created_at = created_at - interval '6 years'"
+            " where conversation_id = %s",
+            conversation_id,
+        )
+    new_run = ask(db, conversation_id, world.ann)["run_id"]
+    complete(db, claim(db), "it depends")
+    add_item(db, world.ann, user_message("msg_2", "new"))
+    succeed(db, "purge_messages_atomic", before=THEN, conversation_id=conversation_id)
+    assert [one["type"] for one in items(db, world.ann)] == [
+        "user_message",
+        "assistant_message",
+        "user_message",
+    ]
+    assert value(db, "select count(*) from chat.thread_items") == 1
+    about = {"conversation_id": conversation_id, "actor_id": world.ann}
+    refuse(db, "not_found", "get_run", **about, run_id=old_run)
+    assert succeed(db, "get_run", **about, run_id=new_run)["data"]["status"] == "completed"
+
+
+def test_a_run_about_what_is_purged_ends(db: Connection, world: World) -> None:
+    ask(db, world.talk, world.ann)
+    run = claim(db)
+    succeed(db, "purge_messages_atomic", before="infinity", conversation_id=world.talk)
+    refuse(db, "not_found", "append_run_delta", **held(run), content="because")
+    assert events(db, world.talk)[-1]["type"] == "run_failed"
+    ask(db, world.talk, world.ann)
