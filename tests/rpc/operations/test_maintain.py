@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.rpc.behind import rows, value
+from tests.rpc.assistant.runs import ask, claim, lose_worker, new_thread, run_row
+from tests.rpc.behind import rows, set_limit, value
 from tests.rpc.conftest import World
 from tests.support import Connection, Json, succeed
 
@@ -150,3 +151,27 @@ def test_what_providers_sent_is_kept_for_as_long_as_the_limits_say(
     assert (result["webhooks_trimmed"], result["parked_trimmed"]) == (1, 1)
     assert rows(db, "select digest from chat.webhooks") == [(b"young",)]
     assert rows(db, "select provider_message_id from chat.parked_events") == [("young",)]
+
+
+def test_runs_end_though_no_worker_asks_for_them(db: Connection, world: World) -> None:
+    other = new_thread(db, world.ann)
+    overdue, wanted = ask(db, world.talk, world.ann), ask(db, other, world.ann)
+    rows(
+        db,
+        "update chat.runs set expires_at = clock_timestamp() where run_id = %s",
+        overdue["run_id"],
+    )
+    assert maintain(db)["runs_ended"] == 1
+    assert run_row(db, overdue["run_id"])["status"] == "expired"
+    assert run_row(db, wanted["run_id"])["status"] == "queued"
+    assert maintain(db)["runs_ended"] == 0
+
+
+def test_runs_that_a_worker_may_still_answer_are_left_to_it(db: Connection, world: World) -> None:
+    set_limit(db, "run_attempts", 1)
+    ask(db, world.talk, world.ann)
+    run = claim(db)
+    assert maintain(db)["runs_ended"] == 0
+    lose_worker(db)
+    assert maintain(db)["runs_ended"] == 1
+    assert run_row(db, run["id"])["error"]["code"] == "worker_lost"
