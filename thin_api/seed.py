@@ -45,6 +45,9 @@ PRINTER = [
     (EVE, "You are a star, thank you!"),
 ]
 
+HELLO = "Hello! What can you do?"
+WELCOME = "Hello Ada! Greet me, tell me your name or thank me: I answer from a file of patterns."
+
 MARTA = {"phone": "+12025550147", "wa_id": "12025550147"}  # a number that is nobody's
 DELIVERY = [
     "Hello, my order 1042 has not arrived yet. Do you know when it will?",
@@ -176,6 +179,22 @@ def night_line(connection: Connection) -> None:
     )
 
 
+def assistant(connection: Connection) -> None:
+    """Make somebody try the assistant; what it says stands in, as no worker may be there yet."""
+    begun = _call(
+        connection,
+        "create_thread_atomic",
+        actor_id=ADA,
+        title="What the assistant can do",
+        client_key="demo-assistant",
+    )
+    members = _call(connection, "list_members", conversation_id=begun["thread_id"], actor_id=ADA)[
+        "members"
+    ]
+    (itself,) = (uuid.UUID(one["user_id"]) for one in members if one["role"] == "member")
+    _talk(connection, begun["thread_id"], [(ADA, HELLO), (itself, WELCOME)])
+
+
 STEPS: Sequence[Callable[[Connection], None]] = (
     people,
     direct,
@@ -183,6 +202,7 @@ STEPS: Sequence[Callable[[Connection], None]] = (
     help_request,
     inbox,
     night_line,
+    assistant,
 )
 
 

@@ -55,10 +55,10 @@ def shell(fresh_database: str) -> Iterator[Shell]:
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
 def test_curl_and_psql_examples_answer_as_told(shell: Shell) -> None:
-    first = json.loads(shell(block("curl")))
+    first = json.loads(shell(block("v1/conversations -H")))
     assert first["success"]
     assert first["message"]["content"] == "Hello from curl"
-    again = json.loads(shell(block("curl")))
+    again = json.loads(shell(block("v1/conversations -H")))
     assert again["error"] == "conversation_exists"
     assert again["details"] == {"conversation_id": first["conversation_id"]}
 
@@ -66,6 +66,19 @@ def test_curl_and_psql_examples_answer_as_told(shell: Shell) -> None:
     repeated = shell(block("psql -c"))
     assert '"content": "Hello from psql"' in repeated
     assert '"duplicate": true' in repeated
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+def test_the_assistant_answers_as_told(shell: Shell) -> None:
+    events = re.findall(
+        r"^event: (\w+)\nid: \S+\ndata: (.*)$", shell(block("chatkit")), re.MULTILINE
+    )
+    (first, asked), *pieces, (last, answered) = [(name, json.loads(data)) for name, data in events]
+    assert (first, last) == ("run_created", "run_completed")
+    assert asked["message"]["content"] == "Hello!"
+    said = "".join(piece["content"] for _, piece in pieces)
+    assert said == answered["message"]["content"]
+    assert answered["data"]["status"] == "completed"
 
 
 def test_files_and_folders_it_points_to_exist() -> None:
