@@ -25,3 +25,9 @@ def widget(site: Site) -> Iterator[Widget]:
         with connect(site.dsn, None) as operator:
             operator.execute("update chat.runs set due_at = 'infinity' where finished_at is null")
             assert violations(operator) == []
+
+
+@pytest.fixture(scope="session")
+def shared_dsn(template: str, empty_database: Callable[..., str]) -> str:
+    """Return a database for the tests that commit and do not mind each other."""
+    return empty_database(template)

@@ -1,4 +1,4 @@
-"""OpenAI's own tests of a Store and of a ChatKitServer, as they are in their sdist, on our Store."""
+"""OpenAI's own tests of a Store and a ChatKitServer, as they are in their sdist, on our Store."""
 
 import os
 import re
