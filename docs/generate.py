@@ -17,7 +17,17 @@ API = ROOT / "functions" / "api"
 REFERENCE = ROOT / "docs" / "reference.md"
 SETTINGS = ROOT / "docs" / "settings.md"
 README = ROOT / "README.md"
-GROUPS = ("people", "conversations", "members", "messages", "inbox", "flags", "push", "operations")
+GROUPS = (
+    "people",
+    "conversations",
+    "members",
+    "messages",
+    "inbox",
+    "assistant",
+    "flags",
+    "push",
+    "operations",
+)
 FIELDS = ("Takes", "Returns", "Locks", "Writes", "Retry", "Rule", "Cost", "Raises", "Fails")
 
 HEADER = re.compile(r"((?:--.*\n)+)")
