@@ -1,12 +1,15 @@
 -- chat.change_item: keeps a ChatKit item that is saved again. The caller holds the thread.
 --
--- Takes    p_message: that stands for it; p_item: checked by chat.item_refusal.
+-- Takes    p_message: that stands for it; p_is_open: whether the user may say something; p_item: checked by
+--          chat.item_refusal.
 -- Returns  the success result: "duplicate": true when nothing is new; or a refusal.
 -- Writes   thread_items; the message, changes +1, outbox +1, conversations.last_seq when what it says is new.
--- Fails    validation_error
+-- Rule     Who says a message, and who sees it, stays as it is: an item of which that is new becomes another message.
+-- Fails    conversation_closed
 create or replace function chat.change_item(
     p_thread  chat.assistant_threads,
     p_message chat.messages,
+    p_is_open boolean,
     p_item    jsonb
 ) returns jsonb
 language plpgsql volatile
@@ -19,7 +22,12 @@ begin
        or v_fields.is_hidden <> exists (select from chat.exclusions e
                                          where e.conversation_id = p_message.conversation_id
                                            and e.user_id = p_thread.user_id and e.seq = p_message.seq) then
-        return chat.invalid('item.type', 'must leave who said it, and who sees it, as they are');
+        if v_fields.by_user and not p_is_open then
+            return chat.fail('conversation_closed');
+        end if;
+        perform chat.withdraw_message(p_message, p_thread.user_id);
+        perform chat.append_item(p_thread, p_item ->> 'id', p_item);
+        return chat.item_result(p_thread, chat.item_message(p_thread.conversation_id, p_item ->> 'id'));
     end if;
 
     insert into chat.thread_items as i (conversation_id, item_id, message_id, payload)

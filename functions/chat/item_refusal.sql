@@ -8,6 +8,7 @@ as $$
 declare
     v_limits  chat.limits := (select l from chat.limits l);
     v_type    text := p_item ->> 'type';
+    v_most    integer;
     v_refusal jsonb;
 begin
     if p_item is null then
@@ -26,8 +27,10 @@ begin
         if jsonb_typeof(p_item -> 'content') is distinct from 'array' then
             return chat.invalid('item.content', 'must be an array');
         end if;
-        if length((chat.item_fields(p_item)).content) > v_limits.content_characters then
-            return chat.oversized('item.content', v_limits.content_characters, 'characters');
+        -- What the assistant says may be a run's answer.
+        v_most := case v_type when 'user_message' then v_limits.content_characters else v_limits.answer_characters end;
+        if length((chat.item_fields(p_item)).content) > v_most then
+            return chat.oversized('item.content', v_most, 'characters');
         end if;
     end if;
     return null;

@@ -4,8 +4,9 @@
 --          external id; null: the actor.
 -- Returns  that user's user_id, tenant_id, display_name and kind; all null for a service that names nobody; or a
 --          refusal. unknown: a service named an external id that the tenant does not know.
--- Rules    A person talks for themself only. A service that acts for nobody names external ids of the default tenant.
---          Contacts talk through the inbox, and the assistant does not talk to itself.
+-- Rules    Who acts talks for themself only, also where a service calls in their name. A service that acts for nobody
+--          names anybody; external ids are those of the default tenant. Contacts talk through the inbox, and the
+--          assistant does not talk to itself.
 -- Fails    validation_error, unauthenticated, permission_denied, not_found
 create or replace function chat.talker(
     p_actor_id       uuid,
@@ -38,13 +39,11 @@ begin
         select u.* into v_user from chat.users u where u.user_id = talker.user_id;
     else
         if chat.is_uuid(p_user) then
-            select u.* into v_user
-              from chat.users u
-             where u.user_id = p_user::uuid and (talker.user_id is null or u.tenant_id = v_tenant);
+            select u.* into v_user from chat.users u where u.user_id = p_user::uuid;
         else
             select u.* into v_user from chat.users u where u.tenant_id = v_tenant and u.external_id = p_user;
         end if;
-        if not chat.is_service() and v_user.user_id is distinct from talker.user_id then
+        if talker.user_id is not null and v_user.user_id is distinct from talker.user_id then
             refusal := chat.fail('permission_denied', 'users talk to the assistant for themselves only');
             return;
         end if;

@@ -1,9 +1,9 @@
 -- api.create_session_atomic: give a user leave to talk to the assistant for a while, with a secret for their browser.
 --
--- Takes    p_user: whose session, a user's id or external id; null: the actor's own. A service names anybody: an
---          external id nobody has makes a person of it. p_workflow ({"id": ...}), p_chatkit_configuration: kept, and
---          given to the responder; p_expires_after: {"anchor": "created_at", "seconds": ...}, else
---          chat.limits.session_lifetime; p_rate_limits: {"max_requests_per_1_minute": ...}, else
+-- Takes    p_user: whose session, a user's id or external id; null: the actor's own. A service that acts for nobody
+--          names anybody: an external id that nobody has makes a person of it. p_workflow ({"id": ...}),
+--          p_chatkit_configuration: kept, and told with it; p_expires_after: {"anchor": "created_at", "seconds": ...},
+--          else chat.limits.session_lifetime; p_rate_limits: {"max_requests_per_1_minute": ...}, else
 --          chat.limits.runs_per_minute; p_client_key: the user's key that makes this retryable.
 -- Returns  session_id, data, and what OpenAI's SDK reads: client_secret (told here and nowhere else) and so on.
 -- Locks    the user's external id, when it is new; the user's row: of many creations at once no more get through than

@@ -2,7 +2,8 @@
 --
 -- Takes    p_thread_id: ChatKit's, any text; p_actor_id: whose; p_item: a ThreadItem.
 -- Returns  thread_id, conversation_id, item_id, message_id, message, data (the item as it is kept).
--- Rule     An item stays what it is in the log: said by the user or by the assistant, hidden or not.
+-- Rule     Who says a message, and who sees it, stays as it is: where an item says something else its message is
+--          deleted, and another one at the end of the log stands for it.
 -- Locks    both members' rows, then the conversation row.
 -- Writes   thread_items; where what it says is new the message and a change; for a new item as
 --          api.add_chatkit_item_atomic.
@@ -35,7 +36,7 @@ begin
     if v_message.id is null then
         return chat.added_item(v_found.thread, p_item);
     end if;
-    return chat.change_item(v_found.thread, v_message, p_item);
+    return chat.change_item(v_found.thread, v_message, (v_found.conversation).closed_at is null, p_item);
 end
 $$;
 

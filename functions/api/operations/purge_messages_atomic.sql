@@ -3,7 +3,8 @@
 -- Takes    p_before: what is older goes; p_conversation_id, p_tenant_id: only there; null: everywhere. One
 --          transaction: purge by conversation where there is much.
 -- Returns  affected_count (messages gone), conversations (how many logs were shortened).
--- Locks    per conversation the active members' rows, then the conversation row, then a thread's, all in id order; runs.
+-- Locks    per conversation the active members' rows, then the conversation row, then a thread's, all in id order;
+--          then the runs.
 -- Writes   deletes messages, changes, reactions, exclusions, ChatKit items up to a log number, and the runs about those
 --          messages; conversations.purged_seq; moves watermarks that lag behind it. Clients with an older cursor are
 --          told reset.

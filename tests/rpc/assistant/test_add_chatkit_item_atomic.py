@@ -247,6 +247,7 @@ def test_what_is_too_large_is_named(db: Connection, world: World, chatkit: str) 
             item=item,
         )
         assert result["details"]["field"] == field
+    add_item(db, world.ann, assistant_message("msg_2", "x" * 100_000))
     set_limit(db, "item_bytes", 400_000)
     add_item(db, world.ann, widget("msg_1", copy_text="x" * 300_000))
 

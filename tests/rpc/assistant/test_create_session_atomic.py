@@ -92,18 +92,17 @@ def test_it_lasts_as_long_as_it_says(db: Connection, world: World) -> None:
     )
 
 
-def test_a_service_creates_one_for_anybody_in_the_tenant(db: Connection, world: World) -> None:
+def test_a_service_that_acts_for_nobody_names_anybody(db: Connection, world: World) -> None:
     for user in (world.bob, world.bob.upper()):
-        assert created(db, world.ann, user=user)["data"]["user_id"] == world.bob
-    assert created(db, None, user=world.bob)["data"]["user_id"] == world.bob
-    refuse(db, "not_found", "create_session_atomic", actor_id=world.zoe, user=world.bob)
+        assert created(db, None, user=user)["data"]["user_id"] == world.bob
 
 
 def test_a_user_is_known_by_the_external_id(db: Connection, world: World) -> None:
-    eve = new_user(db, "Eve", tenant_id=world.tenant_id, external_id="eve-1")
-    result = created(db, world.ann, user="eve-1")
+    eve = new_user(db, "Eve", external_id="eve-1")
+    result = created(db, None, user="eve-1")
     assert (result["data"]["user_id"], result["user"]) == (eve, "eve-1")
-    assert created(db, eve, user="eve-1")["user"] == "eve-1"
+    fay = new_user(db, "Fay", tenant_id=world.tenant_id, external_id="eve-1")
+    assert created(db, fay, user="eve-1")["data"]["user_id"] == fay
 
 
 def test_whom_nobody_knows_yet_is_a_person_of_the_default_tenant(db: Connection) -> None:
@@ -121,13 +120,14 @@ def test_whom_nobody_knows_yet_is_a_person_of_the_default_tenant(db: Connection)
     assert value(db, "select display_name from chat.users where external_id = 'ext-1'") == "Eve"
 
 
-def test_a_person_creates_their_own_only(db: Connection, world: World) -> None:
+@pytest.mark.parametrize("role", ["parley_user", "parley_api"])
+def test_who_acts_creates_their_own_only(db: Connection, world: World, role: str) -> None:
     new_user(db, "Eve", tenant_id=world.tenant_id, external_id="eve-1")
-    with acting_as(db, "parley_user", {"sub": world.ann}):
-        assert created(db, None)["data"]["user_id"] == world.ann
-        assert created(db, None, user=world.ann)["data"]["user_id"] == world.ann
-        for user in (world.bob, "eve-1", "nobody", NOBODY):
-            refuse(db, "permission_denied", "create_session_atomic", user=user)
+    with acting_as(db, role, {"sub": world.ann} if role == "parley_user" else None):
+        assert created(db, world.ann)["data"]["user_id"] == world.ann
+        assert created(db, world.ann, user=world.ann)["data"]["user_id"] == world.ann
+        for user in (world.bob, world.zoe, "eve-1", "nobody", NOBODY):
+            refuse(db, "permission_denied", "create_session_atomic", actor_id=world.ann, user=user)
     assert value(db, "select count(*) from chat.users where external_id = 'nobody'") == 0
 
 

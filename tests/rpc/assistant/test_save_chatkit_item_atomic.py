@@ -76,18 +76,23 @@ def test_an_item_may_become_another_kind(db: Connection, world: World, chatkit: 
     [user_message("msg_1", "Red"), hidden_item("msg_1")],
     ids=["the_users", "hidden"],
 )
-def test_but_not_somebody_elses_nor_hidden(
+def test_said_by_another_or_hidden_it_is_another_message(
     db: Connection, world: World, chatkit: str, other: Json
 ) -> None:
-    about = {"thread_id": THREAD, "actor_id": world.ann}
-    for before, after in (
-        (assistant_message("msg_1", "Red"), other),
-        ({**other, "id": "msg_2"}, assistant_message("msg_2", "Red")),
-    ):
-        add_item(db, world.ann, before)
-        result = refuse(db, "validation_error", "save_chatkit_item_atomic", **about, item=after)
-        assert result["details"] == {"field": "item.type"}
-        assert before in items(db, world.ann)
+    answer = assistant_message("msg_1", "Blue")
+    first = add_item(db, world.ann, answer)
+    add_item(db, world.ann, widget("msg_2"))
+    second = save_item(db, world.ann, other)
+    assert (second["item_id"], second["data"]) == ("msg_1", other)
+    assert second["message_id"] != first["message_id"]
+    assert items(db, world.ann) == [widget("msg_2"), other]
+    third = save_item(db, world.ann, answer)
+    assert items(db, world.ann) == [widget("msg_2"), answer]
+    page = succeed(db, "list_messages", conversation_id=chatkit, actor_id=world.ann)
+    assert page["messages"][-1] == third["message"]
+    assert first["message_id"] in [
+        event["message"]["id"] for event in events(db, chatkit) if "deleted" in event["type"]
+    ]
 
 
 def test_again_changes_nothing(db: Connection, world: World, chatkit: str) -> None:
@@ -124,14 +129,16 @@ def test_in_a_closed_thread_only_the_user_is_silent(
     add_item(db, world.ann, assistant_message("msg_1", "Red"))
     succeed(db, "close_conversation_atomic", conversation_id=chatkit, actor_id=world.ann)
     save_item(db, world.ann, assistant_message("msg_1", "Blue"))
-    refuse(
-        db,
-        "conversation_closed",
-        "save_chatkit_item_atomic",
-        thread_id=THREAD,
-        actor_id=world.ann,
-        item=user_message("msg_2", "Hello!"),
-    )
+    for item_id in ("msg_1", "msg_2"):
+        refuse(
+            db,
+            "conversation_closed",
+            "save_chatkit_item_atomic",
+            thread_id=THREAD,
+            actor_id=world.ann,
+            item=user_message(item_id, "Hello!"),
+        )
+    assert items(db, world.ann) == [assistant_message("msg_1", "Blue")]
 
 
 @pytest.mark.parametrize("who", ["bob", "zoe"])
