@@ -60,7 +60,9 @@ class Settings:
     maintain_every: float = setting(
         60.0, "seconds between calls of api.maintain(); 0: something else calls it"
     )
-    sockets_per_user: int = setting(50, "open sockets a user may have per process", least=1)
+    sockets_per_user: int = setting(
+        50, "open sockets, and streams of answers, a user may have per process", least=1
+    )
     socket_backlog: int = setting(
         1_048_576, "bytes a socket may be behind before it is closed to resume", least=65_536
     )
