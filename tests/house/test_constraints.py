@@ -7,7 +7,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.rpc.assistant.runs import ask, claim, new_thread, say
+from tests.rpc.assistant.chatkit import add_item, save_thread, user_message
+from tests.rpc.assistant.runs import ask, claim, new_session, new_thread, say
 from tests.support import (
     Connection,
     connect,
@@ -97,6 +98,30 @@ REFUSED: list[tuple[LiteralString, LiteralString, str]] = [
     ("runs", f"{ENDED}, status = 'failed'", "runs_answer_check"),
     ("run_deltas", "start = -1", "amount_check"),
     ("run_deltas", "content = ''", "run_deltas_content_check"),
+    ("sessions", "requests_per_minute = 0", "sessions_requests_check"),
+    ("sessions", "expires_at = created_at", "sessions_expiry_check"),
+    ("sessions", "client_key = 'k'", "sessions_client_key_check"),
+    ("sessions", "request_digest = ''", "sessions_client_key_check"),
+    ("sessions", "configuration = '[]'", "json_object_check"),
+    ("assistant_threads", "payload = '[]'", "json_object_check"),
+    ("thread_items", "item_id = ''", "thread_items_item_id_check"),
+    ("thread_items", "payload = '\"hello\"'", "json_object_check"),
+    ("attachments", "attachment_id = ''", "attachments_attachment_id_check"),
+    ("attachments", "payload = '1'", "json_object_check"),
+]
+
+# What must be one of its kind, or belong to something: the table, how it is broken, the constraint.
+UNRELATED: list[tuple[LiteralString, LiteralString, str]] = [
+    ("sessions", "secret_digest = ''", "sessions_secret_key"),
+    ("sessions", "client_key = 'k', request_digest = ''", "sessions_user_client_key"),
+    ("sessions", "user_id = gen_random_uuid()", "sessions_user_fkey"),
+    ("assistant_threads", "user_id = gen_random_uuid()", "assistant_threads_user_fkey"),
+    ("assistant_threads", "session_id = gen_random_uuid()", "assistant_threads_session_fkey"),
+    ("assistant_threads", "tenant_id = gen_random_uuid()", "assistant_threads_conversation_fkey"),
+    ("thread_items", "item_id = 'msg_1'", "thread_items_pkey"),
+    ("thread_items", "message_id = gen_random_uuid()", "thread_items_message_fkey"),
+    ("attachments", "attachment_id = 'file_1'", "attachments_pkey"),
+    ("attachments", "user_id = gen_random_uuid()", "attachments_user_fkey"),
 ]
 
 
@@ -120,6 +145,17 @@ def rows(shared_database: str) -> Iterator[Connection]:
         send(connection, received["conversation_id"], ann, "Hello")
         ask(connection, new_thread(connection, ann), ann)
         say(connection, claim(connection), "I would")
+        for number in ("1", "2"):
+            new_session(connection, ann)
+            save_thread(connection, ann)
+            add_item(connection, ann, user_message(f"msg_{number}", "Hello"))
+            succeed(
+                connection,
+                "save_attachment_atomic",
+                attachment_id=f"file_{number}",
+                actor_id=ann,
+                attachment={"id": f"file_{number}"},
+            )
         yield connection
         connection.rollback()
 
@@ -133,6 +169,15 @@ def test_it_is_refused(
     assert refused.value.diag.constraint_name == constraint
 
 
+@pytest.mark.parametrize(("table", "change", "constraint"), UNRELATED)
+def test_what_stands_alone_or_twice_is_refused(
+    rows: Connection, table: LiteralString, change: LiteralString, constraint: str
+) -> None:
+    with pytest.raises(psycopg.errors.IntegrityError) as refused, rows.transaction():
+        rows.execute(sql.SQL(f"update chat.{table} set {change}"))
+    assert refused.value.diag.constraint_name == constraint
+
+
 def test_no_table_or_domain_has_a_check_that_is_not_tried(rows: Connection) -> None:
     names = rows.execute(
         """select c.conname
@@ -142,7 +187,10 @@ def test_no_table_or_domain_has_a_check_that_is_not_tried(rows: Connection) -> N
                    or c.conrelid in ('chat.conversations'::regclass, 'chat.members'::regclass,
                                      'chat.messages'::regclass, 'chat.changes'::regclass,
                                      'chat.threads'::regclass, 'chat.deliveries'::regclass,
-                                     'chat.runs'::regclass, 'chat.run_deltas'::regclass))"""
+                                     'chat.runs'::regclass, 'chat.run_deltas'::regclass,
+                                     'chat.sessions'::regclass, 'chat.attachments'::regclass,
+                                     'chat.assistant_threads'::regclass,
+                                     'chat.thread_items'::regclass))"""
     ).fetchall()
     assert {name for (name,) in names} == {constraint for _, _, constraint in REFUSED}
 
