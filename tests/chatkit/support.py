@@ -111,6 +111,10 @@ class Widget:
         shown = {item["id"] for item in self.items(thread_id)}
         return [item["type"] for item in page["data"] if item["id"] not in shown]
 
+    def wait_until_cut_short(self, thread_id: str) -> None:
+        """Wait until the server has noted that nobody waits for an answer any more."""
+        wait_for(lambda: self.hidden(thread_id), "the mark that the answer was cut short")
+
     def run(self, run: Json) -> Json:
         """Return a run as it is now."""
         return runs.run_row(self.operator, run["id"])

@@ -71,7 +71,7 @@ def test_a_client_that_leaves_ends_the_answer_and_what_was_said_is_kept(widget: 
     runs.say(widget.db, run, "Because of")
     events.next("thread.item.added")
     events.close()
-    wait_for(lambda: widget.hidden(thread_id), "the mark that the answer was cut short")
+    widget.wait_until_cut_short(thread_id)
     assert widget.hidden(thread_id) == ["sdk_hidden_context"]
     assert widget.said(thread_id)[1:] == [("assistant_message", "Because of")]
     assert widget.run(run)["status"] == "cancelled"
@@ -89,7 +89,7 @@ def test_a_client_that_leaves_before_anything_was_said_leaves_no_answer(widget: 
     events, thread_id = widget.begin()
     wait_for(lambda: runs_of(widget, thread_id) == ["queued"], "the run")
     events.close()
-    wait_for(lambda: widget.hidden(thread_id), "the mark that the answer was cut short")
+    widget.wait_until_cut_short(thread_id)
     assert widget.said(thread_id) == [("user_message", "why?")]
     assert runs_of(widget, thread_id) == ["cancelled"]
 
@@ -98,7 +98,7 @@ def test_after_an_answer_was_cut_short_the_next_question_is_answered(widget: Wid
     events, thread_id = widget.begin()
     wait_for(lambda: runs_of(widget, thread_id), "the run")
     events.close()
-    wait_for(lambda: widget.hidden(thread_id), "the mark that the answer was cut short")
+    widget.wait_until_cut_short(thread_id)
     again = widget.stream("threads.add_user_message", thread_id=thread_id, input=typed("and now?"))
     again.next("thread.item.done")
     run = widget.answer(thread_id)
