@@ -31,9 +31,6 @@ class Services:
     sender: batch.Sender
 
 
-# What a service says of anybody, and a user only of themselves: the database must know who says it.
-OF_ONESELF = frozenset({"p_source", "p_user"})
-
 Call = Callable[[Mapping[str, Any]], Awaitable[bytes]]
 Source = Mapping[str, tuple[str, str, Convert]]  # field -> argument, its type, its converter
 
@@ -73,7 +70,7 @@ class Endpoint:
         caller = await self._caller(exchange, operation)
         exchange.user_id = caller.actor_id
         given = await self._given(exchange, operation, caller)
-        if not caller.service and not OF_ONESELF.isdisjoint(given):
+        if "p_source" in given and not caller.service:
             result = await self._call_as(operation.function, given, caller)
         else:
             result = await self._calls[exchange.method](given)

@@ -17,7 +17,8 @@ DESK_CHANGED = "desk_changed"  # the same; with another content it tells a socke
 RESET = "reset"  # a log was numbered anew
 DELETED = "conversation_deleted"  # for good: there is no log any more
 RUN_QUEUED = "run_queued"  # somebody waits for an answer; for those who make answers alone
-RUN_NEWS = frozenset({"run_delta", "run_completed", "run_failed", DELETED})  # for who waits for one
+RUN_DELTA = "run_delta"  # more of an answer
+RUN_NEWS = frozenset({RUN_DELTA, "run_completed", "run_failed", DELETED})  # for who waits for one
 NAMING = JOINING | {LEAVING, DEACTIVATED}  # whom they concern must be read from them
 
 

@@ -29,6 +29,7 @@ from thin_api.frames import (
     JOINING,
     LEAVING,
     RESET,
+    RUN_DELTA,
     RUN_NEWS,
     RUN_QUEUED,
     Event,
@@ -274,7 +275,7 @@ class Hub:
                 _keep(event, subscriber.early, subscriber)
             delivered.append(self._dispatch(event))
         self._flush()
-        if any(event.desk_id is not None for event in look.events):
+        if any(event.desk_id and event.type not in RUN_NEWS for event in look.events):
             self.on_desk()
         if any(event.type == RUN_QUEUED for event in look.events):
             self.on_run()
@@ -285,6 +286,8 @@ class Hub:
             if not sockets:
                 continue
             metrics.PUSH_SECONDS.observe(event.age + spent)
+            if event.type == RUN_DELTA:
+                continue  # an answer has hundreds; its run has a line of its own
             log.info(
                 "event",
                 type=event.type,

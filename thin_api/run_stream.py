@@ -332,12 +332,12 @@ def _written(following: Following, news: News) -> bytes:
         name = "run_completed" if news.run["status"] == "completed" else "run_failed"
         return sse.event(name, news.body, str(following.place))
     piece = {
-        "type": "run_delta",
+        "type": frames.RUN_DELTA,
         "conversation_id": following.conversation_id,
         "run_id": following.run_id,
         **dataclasses.asdict(news),
     }
-    return sse.event("run_delta", orjson.dumps(piece), str(following.place))
+    return sse.event(frames.RUN_DELTA, orjson.dumps(piece), str(following.place))
 
 
 def _is_stream(exchange: Exchange, operation: Operation) -> bool:

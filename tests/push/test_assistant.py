@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.http.support import Link
 from tests.push.support import Reader, Stage, contents, numbers, reading_held
@@ -48,6 +49,23 @@ def test_an_answer_is_told_as_it_is_given(quiet: Stage) -> None:
         assert [(one["offset"], one["content"]) for one in told[2:4]] == [(0, "Be"), (2, "cause")]
         assert told[4]["message"] == answer
         assert (told[5]["run_id"], told[5]["message_id"]) == (run["id"], answer["id"])
+
+
+def test_an_answer_is_logged_as_one_event_not_as_many(quiet: Stage) -> None:
+    ada = quiet.person()
+    socket = quiet.socket(ada)
+    with capture_logs() as logs:
+        thread = runs.new_thread(quiet.db, ada)
+        runs.ask(quiet.db, thread, ada)
+        run = runs.claim(quiet.db)
+        for word in ("Be", "cause ", "of ", "that"):
+            runs.say(quiet.db, run, word)
+        runs.complete(quiet.db, run)
+        socket.so_far()
+    told = [one["type"] for one in logs if one["event"] == "event"]
+    assert told.count("run_completed") == 1
+    assert "run_delta" not in told
+    assert "Because" not in str(logs)
 
 
 def test_an_answer_that_fails_is_told_with_what_was_said(quiet: Stage) -> None:

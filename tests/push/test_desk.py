@@ -440,8 +440,18 @@ def test_whoever_waits_for_the_inbox_is_told_once_a_look(
     shop.stage.ring(person)
     socket.so_far()
     assert told == []
-    shop.contact()
+    contact = shop.contact()
     wait_for(lambda: told, "the hub to tell")
+    shop.stage.ring(person)
+    socket.so_far()
+    told.clear()
+    piece = f'{{"type": "run_delta", "content": "So", "conversation_id": "{contact.thread}"}}'
+    shop.stage.operator.execute(
+        "select chat.publish(%s, %s, p_desk_id => %s)", [contact.thread, piece, shop.tenant_id]
+    )
+    shop.stage.ring(person)
+    socket.so_far()
+    assert told == []
 
 
 def _link(survivor: Contact, phone: str) -> Json:
