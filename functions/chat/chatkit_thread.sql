@@ -21,8 +21,9 @@ create or replace function chat.chatkit_thread(
 language plpgsql volatile
 as $$
 declare
-    v_actor record;
-    v_id    uuid;
+    v_actor    record;
+    v_id       uuid;
+    v_is_there boolean := true;
 begin
     refusal := coalesce(
         chat.service_refusal(),
@@ -32,9 +33,9 @@ begin
         return;
     end if;
     if p_locked then
-        perform chat.lock_assistant_thread(chat.chatkit_conversation_id(u.tenant_id, p_thread_id))
-           from chat.users u
-          where u.user_id = p_actor_id;
+        select chat.lock_assistant_thread(chat.chatkit_conversation_id(u.tenant_id, p_thread_id)) into v_is_there
+          from chat.users u
+         where u.user_id = p_actor_id;
     end if;
     v_actor := chat.actor(p_actor_id);
     refusal := v_actor.refusal;
@@ -48,7 +49,7 @@ begin
     v_id := chat.chatkit_conversation_id(tenant_id, p_thread_id);
     select t.* into thread
       from chat.assistant_threads t
-     where t.conversation_id = v_id and t.user_id = v_actor.user_id;
+     where t.conversation_id = v_id and t.user_id = v_actor.user_id and v_is_there;
     conversation := (select c from chat.conversations c where c.conversation_id = thread.conversation_id);
 end
 $$;

@@ -1,6 +1,8 @@
 -- chat.lock_assistant_thread: locks an assistant thread: both members, as either may write, then the conversation.
--- What is locked is none of another kind: nothing is.
-create or replace function chat.lock_assistant_thread(p_conversation_id uuid) returns void
+--
+-- Returns  whether there is such a thread. One that is deleted and begun again while we wait is not: its members were
+--          not there to be locked, and locking them after the conversation would be out of order.
+create or replace function chat.lock_assistant_thread(p_conversation_id uuid) returns boolean
 language plpgsql volatile
 as $$
 begin
@@ -9,9 +11,11 @@ begin
       where m.conversation_id = p_conversation_id
       order by m.user_id
         for no key update of m;
-    perform from chat.conversations c
-      where c.conversation_id = p_conversation_id and c.kind = 'assistant'
-        for no key update;
+    if not found then
+        return false;
+    end if;
+    perform from chat.conversations c where c.conversation_id = p_conversation_id for no key update;
+    return true;
 end
 $$;
 

@@ -16,12 +16,14 @@ language plpgsql volatile
 security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_found record;
+    v_is_there boolean := chat.lock_assistant_thread(p_conversation_id);
+    v_found    record := chat.assistant_thread(p_conversation_id, p_actor_id);
 begin
-    perform chat.lock_assistant_thread(p_conversation_id);
-    v_found := chat.assistant_thread(p_conversation_id, p_actor_id);
     if v_found.refusal is not null then
         return v_found.refusal;
+    end if;
+    if not v_is_there then
+        return chat.fail('not_found', 'there is no such assistant thread');
     end if;
     if v_found.user_id <> (v_found.thread).user_id then
         return chat.fail('permission_denied', 'only the user it belongs to deletes a thread');
