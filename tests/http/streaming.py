@@ -46,11 +46,13 @@ class Reader:
 
     def rest(self) -> list[Told]:
         """Return what comes until the server ends it."""
-        told = []
+        return list(self.rest_as_it_comes())
+
+    def rest_as_it_comes(self) -> Iterator[Told]:
+        """Yield what comes until the server ends it."""
         with contextlib.suppress(EOFError):
             while True:
-                told.append(self.next())
-        return told
+                yield self.next()
 
     def next_comment(self) -> None:
         """Read until the server shows that it is there."""
