@@ -1,13 +1,14 @@
 """A server that answers nothing by itself, and somebody at its widget."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 
 from tests.chatkit.support import Widget, at_widget
 from tests.http.streaming import without_worker
-from tests.http.support import Site
+from tests.http.support import Site, settings_for
 from tests.support import connect, violations
+from thin_api.db import Database
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +32,12 @@ def widget(site: Site) -> Iterator[Widget]:
 def shared_dsn(template: str, empty_database: Callable[..., str]) -> str:
     """Return a database for the tests that commit and do not mind each other."""
     return empty_database(template)
+
+
+@pytest.fixture
+async def database(shared_dsn: str) -> AsyncIterator[Database]:
+    """Yield the thin layer's way to call functions."""
+    database = Database(settings_for(shared_dsn, pool_size=2))
+    await database.open()
+    yield database
+    await database.close()

@@ -20,11 +20,11 @@ class Events:
 
     def __init__(self, response: httpx.Response) -> None:
         self.response = response
-        self._blocks = self._read()
+        self.blocks = self._read()
 
     def __iter__(self) -> Iterator[Json]:
         """Yield what comes until the server ends it."""
-        for block in self._blocks:
+        for block in self.blocks:
             assert block.startswith("data: "), "nothing came for a long time"
             yield json.loads(block.removeprefix("data: "))
 

@@ -1,8 +1,21 @@
 """Answers in ChatKit's events: begun, cut short, tried again."""
 
+import asyncio
+import logging
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, cast
+
+import pytest
+from chatkit.store import NotFoundError
+from chatkit.types import InferenceOptions, ThreadMetadata, UserMessageItem, UserMessageTextContent
+
 from tests.chatkit.support import Events, Widget, text_of, told, typed
 from tests.rpc.assistant import runs
-from tests.support import Json, at_once, succeed, wait_for
+from tests.support import Json, at_once, connect, new_user, succeed, wait_for
+from thin_api.chatkit.server import Context, ParleyChatKitServer, WithoutContent
+from thin_api.db import Database
+from thin_api.hub import Hub
 
 
 def test_a_question_is_answered_piece_by_piece(widget: Widget) -> None:
@@ -238,6 +251,80 @@ def test_a_session_begins_as_many_answers_as_it_may(widget: Widget) -> None:
     error = list(more)[-1]
     assert (error["type"], error["allow_retry"]) == ("error", True)
     assert "1 runs a minute" in error["message"]
+
+
+def test_an_answer_may_be_longer_than_a_message(widget: Widget) -> None:
+    events, thread_id = widget.begin()
+    run = widget.answer(thread_id, "long " * 10_000)
+    assert text_of(list(events)[-1]["item"]) == "long " * 10_000
+    assert [item["id"] for item in widget.items(thread_id)[1:]] == [run["id"]]
+
+
+class HeldDatabase:
+    """The database, whose answer to a run that is asked for waits until it is let through."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.is_asked = asyncio.Event()
+        self.may_go = asyncio.Event()
+
+    async def call(self, name: str, given: Mapping[str, Any]) -> bytes:
+        """Call a function."""
+        result = await self._database.call(name, given)
+        if name == "create_run_atomic":
+            self.is_asked.set()
+            await self.may_go.wait()
+        return result
+
+
+async def test_a_run_that_was_just_asked_for_is_cancelled_with_its_request(
+    database: Database, shared_dsn: str
+) -> None:
+    with connect(shared_dsn) as db:
+        context = Context(new_user(db), None, asyncio.Event())
+        held = HeldDatabase(database)
+        server = ParleyChatKitServer(cast("Database", held), cast("Hub", None))
+        now = datetime.now()  # noqa: DTZ005
+        thread = ThreadMetadata(id=server.store.generate_thread_id(context), created_at=now)
+        question = UserMessageItem(
+            id="msg_1",
+            thread_id=thread.id,
+            created_at=now,
+            content=[UserMessageTextContent(text="why?")],
+            inference_options=InferenceOptions(),
+        )
+        await server.store.save_thread(thread, context)
+        await server.store.add_thread_item(thread.id, question, context)
+
+        async def respond() -> None:
+            async for _ in server.respond(thread, question, context):
+                raise AssertionError
+
+        responding = asyncio.create_task(respond())
+        await held.is_asked.wait()
+        responding.cancel()
+        held.may_go.set()
+        with pytest.raises(asyncio.CancelledError):
+            await responding
+        page = succeed(db, "list_runs", conversation_id=thread.id, actor_id=context.actor_id)
+        assert [run["status"] for run in page["data"]] == ["cancelled"]
+
+
+@pytest.mark.parametrize(
+    ("error", "function", "is_logged"),
+    [
+        (ValueError("what was said"), "_process_streaming", True),
+        (NotFoundError("what was said"), "_process_streaming", False),
+        (NotFoundError("what was said"), "_process_events", True),
+    ],
+)
+def test_chatkit_logs_where_something_failed_but_not_what_was_said(
+    error: Exception, function: str, is_logged: bool
+) -> None:
+    where = ("chatkit", logging.ERROR, "server.py", 1, str(error), None)
+    record = logging.LogRecord(*where, (type(error), error, None), function)
+    assert WithoutContent().filter(record) is is_logged
+    assert "said" not in record.getMessage()
 
 
 def list_messages(widget: Widget, thread_id: str) -> list[Json]:

@@ -35,7 +35,6 @@ from chatkit.types import (
 )
 from chatkit.widgets import Card, Text
 
-from tests.http.support import settings_for
 from tests.support import Connection, connect, new_user, succeed, violations
 from thin_api.chatkit.store import ParleyStore
 from thin_api.db import Database
@@ -76,15 +75,6 @@ class Shelf:
             created_at=datetime.now(),  # noqa: DTZ005 - as ChatKit makes them
             content=[AssistantMessageContent(text=text)],
         )
-
-
-@pytest.fixture
-async def database(shared_dsn: str) -> AsyncIterator[Database]:
-    """Yield the thin layer's way to call functions."""
-    database = Database(settings_for(shared_dsn, pool_size=2))
-    await database.open()
-    yield database
-    await database.close()
 
 
 @pytest.fixture
