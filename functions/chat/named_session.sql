@@ -24,14 +24,18 @@ begin
     if refusal is null and p_session_id is null then
         refusal := chat.invalid('session_id', 'is missing');
     end if;
-    refusal := coalesce(refusal, chat.session_refusal(p_session_id, p_actor_id));
     if refusal is not null then
         return;
     end if;
     if p_locked then
         perform from chat.sessions s where s.session_id = p_session_id for no key update;
     end if;
-    session := (select s from chat.sessions s where s.session_id = p_session_id);
+    select s.* into session
+      from chat.sessions s
+     where s.session_id = p_session_id and (p_actor_id is null or s.user_id = p_actor_id);
+    if not found then
+        refusal := chat.fail('not_found', 'there is no such session');
+    end if;
 end
 $$;
 

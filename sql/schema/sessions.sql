@@ -21,6 +21,7 @@ create table chat.sessions (
     constraint sessions_client_key_check check ((client_key is null) = (request_digest is null))
 );
 create index sessions_user_idx on chat.sessions (user_id, created_at, session_id);
+create index sessions_expiry_idx on chat.sessions (user_id, expires_at) where cancelled_at is null;
 
 comment on table chat.sessions is 'Who may talk to the assistant, until when; the secret itself is told once and kept nowhere.';
 comment on column chat.sessions.session_id is 'The session, a uuid v7.';

@@ -34,6 +34,7 @@ declare
     v_digest  bytea := chat.digest(jsonb_build_array(p_workflow, p_chatkit_configuration, p_expires_after,
                                                     p_rate_limits));
     v_secret  text;
+    v_now     timestamptz;
 begin
     if v_refusal is not null then
         return v_refusal;
@@ -66,9 +67,10 @@ begin
          where s.session_id = v_session.session_id;
         return chat.session_result(v_session, jsonb_build_object('client_secret', v_secret, 'duplicate', true));
     end if;
+    v_now := clock_timestamp();
     if v_limits.sessions_per_user <= (select count(*) from chat.sessions s
                                        where s.user_id = v_user.user_id and s.cancelled_at is null
-                                         and s.expires_at > clock_timestamp()) then
+                                         and s.expires_at > v_now) then
         return chat.fail('rate_limited',
                          format('this user has %s sessions: cancel one first', v_limits.sessions_per_user),
                          jsonb_build_object('limit', v_limits.sessions_per_user));
@@ -83,9 +85,8 @@ begin
            case when p_workflow is null then '{}' else jsonb_build_object('workflow', p_workflow) end
            || case when p_chatkit_configuration is null then '{}'
                    else jsonb_build_object('chatkit_configuration', p_chatkit_configuration) end,
-           p_client_key, case when p_client_key is not null then v_digest end, t.now,
-           t.now + coalesce(make_interval(secs => (p_expires_after -> 'seconds')::integer), v_limits.session_lifetime)
-      from clock_timestamp() t (now)
+           p_client_key, case when p_client_key is not null then v_digest end, v_now,
+           v_now + coalesce(make_interval(secs => (p_expires_after -> 'seconds')::integer), v_limits.session_lifetime)
     returning s.* into v_session;
     return chat.session_result(v_session, jsonb_build_object('client_secret', v_secret), 201);
 end
