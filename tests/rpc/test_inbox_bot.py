@@ -235,6 +235,13 @@ def test_what_comes_days_late_asks_nothing(shop: Shop) -> None:
     assert shop.runs() == []
 
 
+def test_a_bot_answers_whoever_is_of_the_desk(db: Connection, shop: Shop) -> None:
+    succeed(db, "set_desk_atomic", tenant_id=shop.tenant_id, agent_ids=[shop.ann])
+    shop.hears()
+    complete(db, claim(db), "until six")
+    assert shop.log()[1:] == [("bot", "until six")]
+
+
 def test_a_bot_that_is_gone_is_not_asked(db: Connection, shop: Shop) -> None:
     succeed(db, "deactivate_user_atomic", user_id=shop.bot)
     shop.hears()
