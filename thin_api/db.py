@@ -32,6 +32,7 @@ RECOVERY_DELAYS = (0.1, 0.2, 0.5, 1.0)
 # Writes that may be sent again when nobody knows whether the first time committed: those a second
 # time changes nothing and is answered alike, and those that carry the named key.
 REPEATABLE: Mapping[str, str | None] = {
+    "add_chatkit_item_atomic": None,
     "add_reaction_atomic": None,
     "announce_typing": None,
     "append_run_delta": "p_offset",
@@ -44,6 +45,8 @@ REPEATABLE: Mapping[str, str | None] = {
     "create_run_atomic": "p_client_message_id",
     "create_session_atomic": "p_client_key",
     "create_thread_atomic": "p_client_key",
+    "delete_attachment_atomic": None,
+    "delete_chatkit_item_atomic": None,
     "fail_run_atomic": None,
     "mark_delivered_atomic": None,
     "mark_read_atomic": None,
@@ -52,6 +55,9 @@ REPEATABLE: Mapping[str, str | None] = {
     "receive_webhooks_atomic": None,
     "release_run_atomic": None,
     "remove_reaction_atomic": None,
+    "save_attachment_atomic": None,
+    "save_chatkit_item_atomic": None,
+    "save_chatkit_thread_atomic": None,
     "send_message_atomic": "p_client_message_id",
     "set_feature_flag_atomic": None,
     "set_notification_preferences_atomic": None,

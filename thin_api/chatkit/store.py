@@ -111,14 +111,10 @@ class ParleyStore(Store[TContext]):
         return THREAD_ITEM.validate_python(result["data"])
 
     async def delete_thread_item(self, thread_id: str, item_id: str, context: TContext) -> None:
-        """Delete an item; one that was never added is not there either way."""
-        try:
-            await self._tell(
-                "delete_chatkit_item_atomic", context, p_thread_id=thread_id, p_item_id=item_id
-            )
-        except NotFoundError:
-            # ChatKit takes back items it has only announced, and two retries at once delete alike.
-            return
+        """Delete an item; one that was only announced is not there, and that is no error."""
+        await self._tell(
+            "delete_chatkit_item_atomic", context, p_thread_id=thread_id, p_item_id=item_id
+        )
 
     async def save_attachment(self, attachment: Attachment, context: TContext) -> None:
         """Insert or update what is known of a file."""
