@@ -626,7 +626,9 @@ class Hub:
                 try:
                     page = await self._database.changes(conversation_id, subscriber.user_id, after)
                 except Failure as failure:
-                    if failure.error not in ("not_a_member", "not_found"):
+                    if failure.error == "not_found":
+                        return  # deleted since it was listed, which is told live
+                    if failure.error != "not_a_member":
                         raise
                     # It waits for live events of a conversation whose log it may not read any more.
                     raise errors.unavailable("membership changed meanwhile") from failure

@@ -145,6 +145,26 @@ def test_a_thread_deleted_while_a_socket_opens_is_told_or_not_there(quiet: Stage
         thread = runs.new_thread(quiet.db, ada)
 
 
+def test_a_thread_deleted_while_a_socket_catches_up_is_told_and_ends_nothing_else(
+    quiet: Stage,
+) -> None:
+    ada = quiet.person()
+    thread, other = runs.new_thread(quiet.db, ada), runs.new_thread(quiet.db, ada)
+    for place in (thread, other):
+        quiet.send(place, ada, "one")
+    socket = quiet.connect()
+    with reading_held(quiet, "log") as gate:
+        socket.hello(ada, {thread: 0, other: 0})
+        socket.read_ready()
+        gate.wait()
+        delete(quiet, thread, ada)
+        gate.open()
+        frames = socket.so_far()
+    assert numbers(frames, other) == [1]
+    told = [frame for frame in frames if frame["conversation_id"] == thread]
+    assert told[-1] == {"type": "conversation_deleted", "conversation_id": thread}
+
+
 def test_a_thread_deleted_while_nobody_looked_is_lost_to_its_sockets(
     own_stage: Stages, link: Link
 ) -> None:
