@@ -64,34 +64,48 @@ async def test_the_fallback_answers_the_rest(shop: Path, question: str) -> None:
     assert await say(question, shop) == "We are closed, Ann. {sorry}"
 
 
-async def test_the_question_is_the_last_text_of_the_user(shop: Path) -> None:
-    said = [
-        Message(id="1", role="user", content="order"),
-        Message(id="2", role="user", content="order 3"),
-        Message(id="3", role="assistant", content="order 4"),
-        Message(id="4", role="user", content=None, type="image"),
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        (["uorder 1", "uorder 3", "u"], "Order 3 is on its way (order 3)."),
+        (["uorder 1", "uplease!", "uquickly!"], "Order 1 is on its way (order 1)."),
+        (["uorder 1", "ayes", "uthanks"], "We are closed, Ann. {sorry}"),
+        (["uorder 1", "anot order 2"], "Order 1 is on its way (order 1)."),
+    ],
+)
+async def test_the_latest_of_what_is_unanswered_is_answered(
+    shop: Path, said: list[str], answer: str
+) -> None:
+    roles = {"u": "user", "a": "assistant"}
+    messages = [
+        Message(id=str(n), role=roles[one[0]], content=one[1:] or None)  # type: ignore[arg-type]
+        for n, one in enumerate(said)
     ]
-    async with rules.opening(Settings(rules_file=shop))() as answer:
-        assert await listen(answer, request(said)) == ["Order 3 is on its way (order 3)."]
+    async with rules.opening(Settings(rules_file=shop))() as responder:
+        assert await listen(responder, request(messages)) == [answer]
 
 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
         ("fallback =", "cannot be read"),
-        ("", "fallback must be texts"),
-        ("fallback = ' '", "fallback must be texts, and the answer must not be empty"),
+        ("", "fallback has no answer"),
+        ("fallback = ' '", "fallback has no answer"),
         ("fallback = 'x'\nrules = 1", "something else"),
         ("fallback = 'x'\nrule = []", "something else"),
         ("fallback = '{0'", "fallback: "),
-        ("fallback = '{name!r}'", "fallback: {name} takes no format"),
+        ("fallback = '{name!r}'", "fallback has nothing to put in place of {name}"),
         ("fallback = '{name.__class__}'", "fallback has nothing to put in place of {name.__class"),
-        ("fallback = '{1}'", "fallback has nothing to put in place of {1}"),
+        ("fallback = '{0}'", "fallback has nothing to put in place of {0}"),
         ("fallback = '{}'", "fallback has nothing to put in place of {}"),
         ("fallback = 'x'\nrules = [1]", "rule 1 must have a pattern and an answer"),
         ("fallback = 'x'\n[[rules]]\npattern = 'x'", "rule 1 must have a pattern and an answer"),
-        ("fallback = 'x'\n[[rules]]\npattern = '('\nanswer = 'x'", "rule 1: "),
-        ("fallback = 'x'\n[[rules]]\npattern = 1\nanswer = 'x'", "rule 1 must be texts"),
+        ("fallback = 'x'\n[[rules]]\npattern = '('\nanswer = 'x'", "rule 1 has no pattern"),
+        (
+            "fallback = 'x'\n[[rules]]\npattern = 'x'\nanswer = '{1}'",
+            "rule 1 has nothing to put in",
+        ),
+        ("fallback = 'x'\n[[rules]]\npattern = 1\nanswer = 'x'", "rule 1 has no pattern"),
     ],
 )
 def test_a_file_that_cannot_be_used_stops_with_one_line(

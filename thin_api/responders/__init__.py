@@ -8,6 +8,7 @@ it is closed where it stands when nobody wants the answer any more.
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, fields
+from itertools import dropwhile, takewhile
 from typing import Any, Literal
 
 Json = dict[str, Any]
@@ -53,10 +54,16 @@ class Request:
     notes: Json = field(default_factory=dict)
 
     @property
+    def unanswered(self) -> Sequence[str]:
+        """What the user has said, as far as it is text, since somebody answered; oldest first."""
+        latest = dropwhile(lambda one: one.role != "user", reversed(self.messages))
+        said = [one.content for one in takewhile(lambda one: one.role == "user", latest)]
+        return [content for content in reversed(said) if content]
+
+    @property
     def question(self) -> str:
-        """The last thing the user said; empty if there is nothing to read."""
-        said = (one.content for one in reversed(self.messages) if one.role == "user")
-        return next((content for content in said if content), "")
+        """The last of it; empty if there is nothing to read."""
+        return next(reversed(self.unanswered), "")
 
 
 Responder = Callable[[Request], AsyncGenerator[str, None]]

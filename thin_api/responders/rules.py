@@ -1,7 +1,7 @@
 """A small bot that answers from a file of patterns: always the same to the same, at no cost.
 
 The file is TOML: rules in order, the first whose pattern (a regular expression, case ignored) is
-found in the question answers it; `fallback` answers the rest. In an answer {name} is the user's
+found in what was said answers it; `fallback` answers the rest. In an answer {name} is the user's
 name, {0} what was found, {1} or {word} a group of the pattern; {{ and }} are braces.
 """
 
@@ -9,7 +9,7 @@ import contextlib
 import re
 import string
 import tomllib
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,18 +17,18 @@ from thin_api.responders import Opening, Request
 from thin_api.settings import Settings, SettingsError
 
 OURS = Path(__file__).parent / "rules.toml"
-# Of a question; a pattern that backtracks badly takes the longer the more there is to read.
+# Of a message; a pattern that backtracks badly takes the longer the more there is to read.
 LONGEST_READ = 2000
 STRANGER = "there"  # "Hello there!"
 
-Part = tuple[str, str | None]  # a text, and the place after it
+Template = Sequence[tuple[str, str | None]]  # texts, each with the place after it
 
 
 class Rule(NamedTuple):
-    """A pattern and its answer, cut where something is to be filled in."""
+    """A pattern and its answer."""
 
     pattern: re.Pattern[str]
-    answer: Sequence[Part]
+    answer: Template
 
 
 class Rules:
@@ -36,23 +36,24 @@ class Rules:
 
     def __init__(self, path: Path) -> None:
         try:
-            document = tomllib.loads(path.read_text())
+            document = tomllib.loads(path.read_text("utf-8"))
         except (OSError, ValueError) as error:
             raise _bad(path, f"cannot be read: {error}") from None
         rules = document.get("rules", [])
         if not isinstance(rules, list) or document.keys() - {"rules", "fallback"}:
             raise _bad(path, "holds something else than [[rules]] and fallback")
-        self._rules = [_rule(path, number, rule) for number, rule in enumerate(rules, start=1)]
-        anything = {"pattern": "", "answer": document.get("fallback")}
-        self._rules.append(_rule(path, "fallback", anything))
+        self._rules = [_rule(path, f"rule {n}", rule) for n, rule in enumerate(rules, start=1)]
+        self._fallback = _template(path, "fallback", document.get("fallback"), {"name"})
 
     async def answer(self, request: Request) -> AsyncGenerator[str, None]:
-        """Answer in one piece."""
-        question = request.question[:LONGEST_READ]
-        for rule in self._rules:
-            if found := rule.pattern.search(question):
-                yield _filled(rule.answer, found, request.user.display_name or STRANGER)
-                return
+        """Answer in one piece the latest of what is unanswered that there is a rule for."""
+        values = {"name": request.user.display_name or STRANGER}
+        for said in reversed(request.unanswered):
+            for rule in self._rules:
+                if found := rule.pattern.search(said[:LONGEST_READ]):
+                    yield _filled(rule.answer, values | _groups(found))
+                    return
+        yield _filled(self._fallback, values)
 
 
 def opening(settings: Settings) -> Opening:
@@ -61,48 +62,38 @@ def opening(settings: Settings) -> Opening:
     return lambda: contextlib.nullcontext(rules.answer)
 
 
-def _rule(path: Path, number: int | str, rule: Any) -> Rule:
-    where = f"rule {number}" if isinstance(number, int) else number
+def _rule(path: Path, where: str, rule: Any) -> Rule:
     if not isinstance(rule, dict) or rule.keys() != {"pattern", "answer"}:
         raise _bad(path, f"{where} must have a pattern and an answer, nothing else")
-    pattern, answer = rule["pattern"], rule["answer"]
-    if not isinstance(pattern, str) or not isinstance(answer, str) or not answer.strip():
-        raise _bad(path, f"{where} must be texts, and the answer must not be empty")
     try:
-        compiled = re.compile(pattern, re.IGNORECASE)
-        parts = list(_parts(answer))
-    except (re.error, ValueError) as error:
+        pattern = re.compile(rule["pattern"], re.IGNORECASE)
+    except (re.error, TypeError) as error:
+        raise _bad(path, f"{where} has no pattern: {error}") from None
+    places = {"name", *map(str, range(pattern.groups + 1)), *pattern.groupindex}
+    return Rule(pattern, _template(path, where, rule["answer"], places))
+
+
+def _template(path: Path, where: str, answer: Any, places: set[str]) -> Template:
+    if not isinstance(answer, str) or not answer.strip():
+        raise _bad(path, f"{where} has no answer")
+    try:
+        parts = list(string.Formatter().parse(answer))
+    except ValueError as error:
         raise _bad(path, f"{where}: {error}") from None
-    places = {place for _, place in parts if place is not None}
-    if unknown := sorted(places - set(_places(compiled))):
-        raise _bad(path, f"{where} has nothing to put in place of {{{unknown[0]}}}")
-    return Rule(compiled, parts)
+    for _, place, form, conversion in parts:
+        if place is not None and (place not in places or form or conversion):
+            raise _bad(path, f"{where} has nothing to put in place of {{{place}}}")
+    return [(text, place) for text, place, _, _ in parts]
 
 
-def _parts(answer: str) -> Iterable[Part]:
-    for text, place, form, conversion in string.Formatter().parse(answer):
-        if form or conversion:
-            raise ValueError(f"{{{place}}} takes no format")
-        yield text, place
+def _groups(found: re.Match[str]) -> dict[str, str]:
+    numbered = enumerate((found[0], *found.groups("")))
+    return {str(number): group for number, group in numbered} | found.groupdict("")
 
 
-def _places(pattern: re.Pattern[str]) -> Iterable[str]:
-    yield "name"
-    yield from map(str, range(pattern.groups + 1))
-    yield from pattern.groupindex
-
-
-def _filled(parts: Sequence[Part], found: re.Match[str], name: str) -> str:
+def _filled(template: Template, values: Mapping[str, str]) -> str:
     """Fill the places in, once: what users say is not read for places."""
-    groups: Mapping[str, str] = {"name": name} | found.groupdict("")
-    return "".join(
-        text + ("" if place is None else groups[place] if place in groups else _group(found, place))
-        for text, place in parts
-    )
-
-
-def _group(found: re.Match[str], place: str) -> str:
-    return found[int(place)] or ""
+    return "".join(text + (values[place] if place is not None else "") for text, place in template)
 
 
 def _bad(path: Path, problem: str) -> SettingsError:
