@@ -104,7 +104,7 @@ def routes(services: Services, hub: Hub) -> Sequence[BaseRoute]:
             for path, group in groupby(operations, by_path)
         ),
         *(Route(path, rpc.RpcEndpoint(path, services)) for path in RPC_PATHS),
-        Route(chatkit.PATH, chatkit.make_endpoint(services, hub)),
+        Route(chatkit.PATH, chatkit.make_endpoint(services, hub, streams)),
         WebSocketRoute(SOCKET_PATH, sockets),
         Route(SOCKET_PATH, sockets),
         Route(STREAM_PATH, Stream(services, hub)),

@@ -273,7 +273,7 @@ class Streams:
         )
         connection = connection_of(exchange.scope)
         with (
-            self._counted(caller.actor_id),
+            self.counted(caller.actor_id),
             following.until(exchange.gone(), connection.ending.wait()),
         ):
             await exchange.send(sse.start())
@@ -292,7 +292,7 @@ class Streams:
             raise Failure("rate_limited", "this user has too many streams open")
 
     @contextlib.contextmanager
-    def _counted(self, user_id: str | None) -> Iterator[None]:
+    def counted(self, user_id: str | None) -> Iterator[None]:
         """Count a stream as long as this lasts."""
         self._open[user_id] += 1
         metrics.SOCKETS.labels("run").inc()

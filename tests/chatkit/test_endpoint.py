@@ -9,7 +9,7 @@ import pytest
 from tests.chatkit.support import PATH, Widget, at_widget, text_of, told, typed
 from tests.http.support import check_refusal, serving, settings_for, token
 from tests.rpc.assistant import runs
-from tests.support import Json, new_user, succeed, violations
+from tests.support import Json, new_user, succeed, violations, wait_for
 from thin_api import sse
 
 
@@ -232,6 +232,17 @@ def test_while_nothing_is_said_the_server_shows_that_it_is_there(
     widget.answer(thread_id)
     *_, last = (block for block in events.blocks if block != ":")
     assert last.startswith('data: {"type":"thread.item.done"')
+
+
+def test_a_user_has_so_many_streams_and_no_more(fresh_database: str) -> None:
+    limited = settings_for(fresh_database, runs_at_once=0, sockets_per_user=1)
+    with serving(limited) as site, at_widget(site) as widget:
+        events, thread_id = widget.begin()
+        check(widget.post("threads.create", input=typed("and?")), 429, "rate_limited")
+        widget.answer(thread_id)
+        assert told(events)[-1] == "thread.item.done"
+        assert [thread["id"] for thread in widget.ask("threads.list")["data"]] == [thread_id]
+        wait_for(lambda: widget.post("threads.create", input=typed("\0")).status_code == 400)
 
 
 def test_when_the_server_stops_the_answer_goes_on_elsewhere(fresh_database: str) -> None:

@@ -8,17 +8,18 @@ from thin_api.endpoints import Services
 from thin_api.errors import Failure
 from thin_api.exchange import exchange_of
 from thin_api.hub import Hub
+from thin_api.run_stream import Streams
 
 PATH = "/chatkit"
 
 
-def make_endpoint(services: Services, hub: Hub) -> ASGIApp:
+def make_endpoint(services: Services, hub: Hub, streams: Streams) -> ASGIApp:
     """Make the endpoint, or what stands in its place without the extra."""
     if importlib.util.find_spec("chatkit") is None:
         return _Missing()
     from thin_api.chatkit.endpoint import ChatKitEndpoint
 
-    return ChatKitEndpoint(services, hub)
+    return ChatKitEndpoint(services, hub, streams)
 
 
 class _Missing:

@@ -22,6 +22,7 @@ from thin_api.endpoints import Services, answer_other_method
 from thin_api.errors import Failure
 from thin_api.exchange import Exchange, exchange_of
 from thin_api.hub import Hub
+from thin_api.run_stream import Streams
 from thin_api.wire import connection_of
 
 log = structlog.get_logger(__name__)
@@ -35,8 +36,9 @@ REQUEST: pydantic.TypeAdapter[ChatKitReq] = pydantic.TypeAdapter(ChatKitReq)
 class ChatKitEndpoint:
     """ChatKit's one path, as an ASGI application."""
 
-    def __init__(self, services: Services, hub: Hub) -> None:
+    def __init__(self, services: Services, hub: Hub, streams: Streams) -> None:
         self._services = services
+        self._streams = streams
         self._server = ParleyChatKitServer(services.database, hub)
         logging.getLogger("chatkit").addFilter(WithoutContent())
 
@@ -53,10 +55,14 @@ class ChatKitEndpoint:
         exchange.function = _wanted(body)
         with _refusing():
             result = await self._server.process(body, context)
-        if not isinstance(result, StreamingResult):
+        if isinstance(result, StreamingResult):
+            self._streams.refuse_more(context.actor_id)  # before anything is done
+            with self._streams.counted(context.actor_id):
+                await self._serve(_Stream(exchange, result.json_events), context)
+        else:
             await exchange.answer(200, result.json)
-            return
-        stream = _Stream(exchange, result.json_events)
+
+    async def _serve(self, stream: "_Stream", context: Context) -> None:
         async with stream.running():
             try:
                 with _refusing():
