@@ -107,8 +107,10 @@ def parser() -> argparse.ArgumentParser:
     )
     add("doctor", _doctor, "Find what is wrong with the database or the settings, and the fix.")
 
-    one = add("token", _token, "Print a token for a user.")
-    one.add_argument("--user", type=uuid.UUID, required=True, metavar="ID")
+    one = add("token", _token, "Print a token for a user, or for a service.")
+    one.add_argument(
+        "--user", type=uuid.UUID, metavar="ID", help="left out: of a service that is nobody"
+    )
     one.add_argument("--service", action="store_true", help="one that may act for anybody")
     one.add_argument("--expires", type=_positive, default=DAY, metavar="SECONDS")
 
@@ -271,10 +273,10 @@ def _doctor(args: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG00
 
 
 def _token(args: argparse.Namespace, settings: Settings) -> int:
-    token = auth.issue(
-        with_secret(settings), str(args.user), seconds=args.expires, service=args.service
-    )
-    print(token)
+    if args.user is None and not args.service:
+        raise SettingsError("a token is for a user (--user ID), for a service (--service), or both")
+    user_id = None if args.user is None else str(args.user)
+    print(auth.issue(with_secret(settings), user_id, seconds=args.expires, service=args.service))
     return 0
 
 

@@ -182,6 +182,16 @@ def test_a_token_says_who_and_until_when(elsewhere: Parley) -> None:
     assert jwt.decode(service, SECRET, algorithms=["HS256"])["role"] == "service"
 
 
+def test_a_token_of_a_service_need_not_be_somebodys(elsewhere: Parley) -> None:
+    claims = jwt.decode(
+        elsewhere("token", "--service").stdout.strip(), SECRET, algorithms=["HS256"]
+    )
+    assert ("sub" in claims, claims["role"]) == (False, "service")
+    nobody = elsewhere("token")
+    assert nobody.returncode == 2
+    assert "--user ID" in nobody.stderr
+
+
 def test_a_database_of_ones_own_needs_a_key_for_tokens(elsewhere: Parley) -> None:
     done = elsewhere("serve", PARLEY_JWT_SECRET="")
     assert done.returncode == 2
