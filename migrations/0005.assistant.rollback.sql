@@ -1,5 +1,8 @@
 -- Cascades to functions that name these tables: code is reinstalled, data is gone.
 set local role parley_owner;
+drop function if exists api.upsert_channel_atomic(text, text, text, uuid, interval, uuid);
+drop function if exists
+    chat.append_message(uuid, uuid, text, text, text, text, jsonb, uuid, text, uuid[], uuid, boolean);
 drop table chat.run_deltas cascade;
 drop table chat.runs cascade;
 drop table chat.attachments cascade;

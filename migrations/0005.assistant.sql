@@ -3,6 +3,12 @@
 
 set local role parley_owner;
 
+-- Two functions have more arguments now. The installation makes them anew.
+-- squawk-ignore ban-drop-function
+drop function if exists api.upsert_channel_atomic(text, text, text, uuid, interval);
+-- squawk-ignore ban-drop-function
+drop function if exists chat.append_message(uuid, uuid, text, text, text, text, jsonb, uuid, text, uuid[]);
+
 create domain chat.run_status as text
     constraint run_status_check check (value in (
         'queued', 'in_progress', 'completed', 'failed', 'cancelled', 'expired'));
