@@ -108,6 +108,12 @@ def test_session_thread_run_and_answer_as_its_clients_ask_for_them(people: Peopl
     assert [one["id"] for one in listed(ada, runs)] == [run["run_id"]]
 
 
+def test_a_session_needs_no_body(people: People) -> None:
+    for answer in (people.as_ada.post(SESSIONS), people.as_ada.post(SESSIONS, content=b"{}")):
+        assert (answer.status_code, answer.json()["data"]["user_id"]) == (201, people.ada)
+        assert answer.headers["content-type"] == "application/json"
+
+
 def test_a_session_is_told_to_both_kinds_of_clients_in_one_body(people: People) -> None:
     before = time.time()
     body = create(
