@@ -158,6 +158,15 @@ def test_the_same_key_is_the_same_session_with_a_new_secret(db: Connection, worl
     assert count(db) == 1
 
 
+def test_a_retry_stays_one_after_the_session_is_over(db: Connection, world: World) -> None:
+    first = created(db, world.ann, client_key="tab-1")
+    succeed(db, "cancel_session_atomic", session_id=first["session_id"])
+    again = created(db, world.ann, client_key="tab-1")
+    assert (again["session_id"], again["status"]) == (first["session_id"], "cancelled")
+    secret = again["client_secret"]
+    refuse(db, "unauthenticated", "authenticate_session", client_secret=secret)
+
+
 def test_a_key_belongs_to_one_user(db: Connection, world: World) -> None:
     first = created(db, world.ann, client_key="tab-1")
     other = created(db, world.bob, client_key="tab-1")
