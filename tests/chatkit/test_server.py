@@ -1,21 +1,33 @@
 """Answers in ChatKit's events: begun, cut short, tried again."""
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any, cast
 
+import orjson
 import pytest
 from chatkit.store import NotFoundError
-from chatkit.types import InferenceOptions, ThreadMetadata, UserMessageItem, UserMessageTextContent
+from chatkit.types import (
+    AssistantMessageContentPartTextDelta,
+    InferenceOptions,
+    ThreadItemUpdatedEvent,
+    ThreadMetadata,
+    ThreadStreamEvent,
+    UserMessageItem,
+    UserMessageTextContent,
+)
 
 from tests.chatkit.support import Events, Widget, text_of, told, typed
 from tests.rpc.assistant import runs
-from tests.support import Json, at_once, connect, new_user, succeed, wait_for
+from tests.support import Connection, Json, at_once, connect, new_user, succeed, wait_for
 from thin_api.chatkit.server import Context, ParleyChatKitServer, WithoutContent
 from thin_api.db import Database
 from thin_api.hub import Hub
+from thin_api.watches import Watches
 
 
 def test_a_question_is_answered_piece_by_piece(widget: Widget) -> None:
@@ -277,13 +289,15 @@ class HeldDatabase:
         return result
 
 
-async def test_a_run_that_was_just_asked_for_is_cancelled_with_its_request(
-    database: Database, shared_dsn: str
-) -> None:
-    with connect(shared_dsn) as db:
-        context = Context(new_user(db), None, asyncio.Event())
-        held = HeldDatabase(database)
-        server = ParleyChatKitServer(cast("Database", held), cast("Hub", None))
+@contextlib.asynccontextmanager
+async def asked(
+    database: Database, dsn: str, watches: Watches | None = None
+) -> AsyncIterator[tuple[Connection, Context, ThreadMetadata, AsyncIterator[ThreadStreamEvent]]]:
+    """Put a question to our server itself, without HTTP; what it responds with."""
+    with connect(dsn) as db:
+        context = Context(new_user(db), None, asyncio.Event(), asyncio.Event())
+        hub = SimpleNamespace(watch=watches.open) if watches else None
+        server = ParleyChatKitServer(database, cast("Hub", hub))
         now = datetime.now()  # noqa: DTZ005
         thread = ThreadMetadata(id=server.store.generate_thread_id(context), created_at=now)
         question = UserMessageItem(
@@ -295,12 +309,15 @@ async def test_a_run_that_was_just_asked_for_is_cancelled_with_its_request(
         )
         await server.store.save_thread(thread, context)
         await server.store.add_thread_item(thread.id, question, context)
+        yield db, context, thread, server.respond(thread, question, context)
 
-        async def respond() -> None:
-            async for _ in server.respond(thread, question, context):
-                raise AssertionError
 
-        responding = asyncio.create_task(respond())
+async def test_a_run_that_was_just_asked_for_is_cancelled_with_its_request(
+    database: Database, shared_dsn: str
+) -> None:
+    held = HeldDatabase(database)
+    async with asked(cast("Database", held), shared_dsn) as (db, context, thread, response):
+        responding = asyncio.ensure_future(anext(response))
         await held.is_asked.wait()
         responding.cancel()
         held.may_go.set()
@@ -308,6 +325,44 @@ async def test_a_run_that_was_just_asked_for_is_cancelled_with_its_request(
             await responding
         page = succeed(db, "list_runs", conversation_id=thread.id, actor_id=context.actor_id)
         assert [run["status"] for run in page["data"]] == ["cancelled"]
+
+
+async def test_a_slow_client_is_told_less_often(database: Database, shared_dsn: str) -> None:
+    watches = Watches(lambda: True)
+    async with asked(database, shared_dsn, watches) as (db, context, thread, response):
+        context.taken.set()
+        waiting = asyncio.ensure_future(anext(response))
+        run = None
+        while run is None:
+            run = orjson.loads(await database.call("claim_run", {"p_worker": "one"}))["data"]
+        context.taken.clear()
+
+        async def say(text: str) -> None:
+            runs.say(db, run, text)
+            watches.ring(thread.id)
+            await database.call("get_run", {"p_conversation_id": thread.id, "p_run_id": run["id"]})
+
+        await say("one ")
+        assert [(await waiting).type, (await anext(response)).type] == [
+            "thread.item.added",
+            "thread.item.updated",
+        ]
+        assert delta_of(await anext(response)) == "one "
+        waiting = asyncio.ensure_future(anext(response))
+        for text in ("two ", "three ", "four"):
+            await say(text)
+        context.taken.set()
+        assert delta_of(await waiting) == "two three four"
+        runs.complete(db, run)
+        watches.ring(thread.id)
+        assert (await anext(response)).type == "thread.item.done"
+
+
+def delta_of(event: ThreadStreamEvent) -> str:
+    """Return the text that an event adds."""
+    assert isinstance(event, ThreadItemUpdatedEvent)
+    assert isinstance(event.update, AssistantMessageContentPartTextDelta)
+    return event.update.delta
 
 
 @pytest.mark.parametrize(

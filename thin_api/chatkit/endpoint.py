@@ -58,7 +58,7 @@ class ChatKitEndpoint:
         if isinstance(result, StreamingResult):
             self._streams.refuse_more(context.actor_id)  # before anything is done
             with self._streams.counted(context.actor_id):
-                await self._serve(_Stream(exchange, result.json_events), context)
+                await self._serve(_Stream(exchange, result.json_events, context.taken), context)
         else:
             await exchange.answer(200, result.json)
 
@@ -81,26 +81,29 @@ class ChatKitEndpoint:
             caller = await self._services.authenticator.caller(exchange.headers)
             if caller.actor_id is None:
                 raise errors.invalid("X-Actor-Id", "is missing: this service token has no subject")
-            return Context(caller.actor_id, None, ending)
+            return Context(caller.actor_id, None, ending, asyncio.Event())
         given = {"p_client_secret": secret.decode("latin-1")}
         result = orjson.loads(await self._services.database.call("authenticate_session", given))
         if not result["success"]:
             raise auth.unauthenticated(result["message"])
-        return Context(result["user_id"], result["session_id"], ending)
+        return Context(result["user_id"], result["session_id"], ending, asyncio.Event())
 
 
 class _Stream:
     """ChatKit's events on their way to a client.
 
-    They are made in one task that waits for nothing but the answer, so that a client who goes away
-    interrupts just that: ChatKit then notes that the answer was cut short. What a client has not
-    taken yet is kept meanwhile; the length of an answer bounds it.
+    They are made in one task that waits nowhere but in the answer, so that a client who goes away
+    interrupts just that: ChatKit then notes that the answer was cut short. So it is the answer that
+    waits for a slow client, by `taken`, and not this queue.
     """
 
-    def __init__(self, exchange: Exchange, events: AsyncIterator[bytes]) -> None:
+    def __init__(
+        self, exchange: Exchange, events: AsyncIterator[bytes], taken: asyncio.Event
+    ) -> None:
         self.new_thread_id: str | None = None
         self._exchange = exchange
         self._made: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._taken = taken
         self._making = asyncio.create_task(self._make(events))
         self._is_left = False
         self._held = b""
@@ -153,6 +156,7 @@ class _Stream:
     async def _make(self, events: AsyncIterator[bytes]) -> None:
         try:
             async for event in events:
+                self._taken.clear()
                 self._made.put_nowait(event)
         finally:
             self._made.put_nowait(None)
@@ -166,6 +170,8 @@ class _Stream:
     async def _next(self) -> AsyncGenerator[bytes, None]:
         """Yield events, and comments to show that we are there; what ended them early is raised."""
         while True:
+            if self._made.empty():
+                self._taken.set()
             try:
                 async with asyncio.timeout(sse.HEARTBEAT):
                     event = await self._made.get()

@@ -50,11 +50,12 @@ RESTARTING = "The server restarts. The answer goes on: try again to see it."
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Context:
-    """Whose request it is, in which session, and what tells that the server is about to stop."""
+    """Whose request it is, in which session, and what becomes of its connection."""
 
     actor_id: str
     session_id: str | None
-    ending: asyncio.Event
+    ending: asyncio.Event  # set when the server is about to stop
+    taken: asyncio.Event  # set while the client has taken all that it was told
 
 
 class ParleyChatKitServer(ChatKitServer[Context]):
@@ -174,6 +175,8 @@ class _Answer:
                         yield event
                     if isinstance(one, Ending):
                         return
+                    # A slow client is told less often: meanwhile nothing piles up for it.
+                    await self._context.taken.wait()
         raise CustomStreamError(RESTARTING, allow_retry=True)
 
     def _told(self, news: News) -> Iterator[ThreadStreamEvent]:
