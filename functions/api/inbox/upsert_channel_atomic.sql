@@ -22,7 +22,7 @@ language plpgsql volatile
 security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_nobody  constant uuid := '00000000-0000-0000-0000-000000000000';
+    v_nobody  constant uuid := '00000000-0000-0000-0000-000000000000'::uuid;
     v_most    integer := (select l.name_characters from chat.limits l);
     v_refusal jsonb := chat.service_refusal();
     v_created boolean;
