@@ -240,13 +240,12 @@ class _Turn:
 
     async def _hang_up(self, listening: "asyncio.Task[None]") -> None:
         """Have the responder let go, so that it neither costs nor holds anything any more."""
-        if listening.done():
-            return
-        listening.cancel()
+        ended_itself = not listening.cancel()
         await asyncio.wait([listening], timeout=HANGING_UP)
         if not listening.done():
             log.error("responder_hangs", **self.about)
-        elif not listening.cancelled() and (error := listening.exception()):
+        # An exception that nobody asks for asyncio would log itself, with what it quotes.
+        elif not listening.cancelled() and (error := listening.exception()) and not ended_itself:
             logs.bug(log, error, **self.about)
 
     async def _settle(self, outcome: _Outcome) -> _Outcome:
