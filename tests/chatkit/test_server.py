@@ -23,7 +23,7 @@ from chatkit.types import (
 
 from tests.chatkit.support import Events, Widget, text_of, told, typed
 from tests.rpc.assistant import runs
-from tests.support import Connection, Json, at_once, connect, new_user, succeed, wait_for
+from tests.support import PATIENCE, Connection, Json, at_once, connect, new_user, succeed, wait_for
 from thin_api.chatkit.server import Context, ParleyChatKitServer, WithoutContent
 from thin_api.db import Database
 from thin_api.hub import Hub
@@ -309,7 +309,8 @@ async def asked(
         )
         await server.store.save_thread(thread, context)
         await server.store.add_thread_item(thread.id, question, context)
-        yield db, context, thread, server.respond(thread, question, context)
+        async with asyncio.timeout(PATIENCE):
+            yield db, context, thread, server.respond(thread, question, context)
 
 
 async def test_a_run_that_was_just_asked_for_is_cancelled_with_its_request(
@@ -335,7 +336,6 @@ async def test_a_slow_client_is_told_less_often(database: Database, shared_dsn: 
         run = None
         while run is None:
             run = orjson.loads(await database.call("claim_run", {"p_worker": "one"}))["data"]
-        context.taken.clear()
 
         async def say(text: str) -> None:
             runs.say(db, run, text)
@@ -348,6 +348,7 @@ async def test_a_slow_client_is_told_less_often(database: Database, shared_dsn: 
             "thread.item.updated",
         ]
         assert delta_of(await anext(response)) == "one "
+        context.taken.clear()
         waiting = asyncio.ensure_future(anext(response))
         for text in ("two ", "three ", "four"):
             await say(text)
