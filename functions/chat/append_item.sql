@@ -28,7 +28,7 @@ begin
     insert into chat.thread_items (conversation_id, item_id, message_id, payload)
     values (p_thread.conversation_id, p_item_id, (v_message ->> 'id')::uuid,
             p_item || jsonb_build_object('id', p_item_id));
-    return v_message ->> 'id';
+    return (v_message ->> 'id')::uuid;
 end
 $$;
 

@@ -6,7 +6,7 @@
 --          inbox the answer is to all that the contact has said by now.
 -- Cost     plpgsql, as it keeps the plan: planning takes as long as reading.
 create or replace function chat.claimed_run(p_run chat.runs) returns jsonb
-language plpgsql volatile
+language plpgsql stable
 as $$
 begin
     return (

@@ -23,7 +23,7 @@ as $$
 declare
     v_actor  record;
     v_user   chat.users;
-    v_tenant uuid := '00000000-0000-0000-0000-000000000000';
+    v_tenant uuid := '00000000-0000-0000-0000-000000000000'::uuid;
 begin
     unknown := false;
     if p_actor_id is not null or not chat.is_service() then

@@ -20,8 +20,8 @@ declare
     v_now     timestamptz := clock_timestamp();
     v_refusal jsonb;
     v_run     chat.runs;
-    v_due_at  timestamptz := '-infinity';
-    v_after   uuid := '00000000-0000-0000-0000-000000000000';
+    v_due_at  timestamptz := '-infinity'::timestamptz;
+    v_after   uuid := '00000000-0000-0000-0000-000000000000'::uuid;
     v_data    jsonb;
     v_ended   integer := 0;
 begin
