@@ -45,6 +45,11 @@ class Owner:
     def takes_away(self, item_id: str) -> Step:
         return self._store("delete_chatkit_item_atomic", item_id=item_id)
 
+    def uploads(self) -> Step:
+        return self.ann.device().step(
+            "save_attachment_atomic", attachment_id="file_1", attachment={"id": "file_1"}
+        )
+
     def answers(self, text: str = "because") -> Step:
         """Name what the assistant says by itself."""
         assistant = self.cast.rows(
@@ -302,6 +307,15 @@ def test_who_is_erased_begins_nothing_after_it(owner: Owner, cast: Cast, swapped
     assert said(erased) == "done"
     assert said(begun) == ("permission_denied" if swapped else "done")
     left = cast.rows("select count(*) from chat.assistant_threads where user_id = %s", owner.ann.id)
+    assert left == [0]
+
+
+@both_orders
+def test_who_is_erased_leaves_no_file(owner: Owner, cast: Cast, swapped: bool) -> None:
+    uploaded, erased = meet(owner.uploads(), cast.erases(owner.ann), swapped=swapped)
+    assert said(erased) == "done"
+    assert said(uploaded) == ("permission_denied" if swapped else "done")
+    left = cast.rows("select count(*) from chat.attachments where user_id = %s", owner.ann.id)
     assert left == [0]
 
 

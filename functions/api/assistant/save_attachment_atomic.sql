@@ -2,7 +2,7 @@
 --
 -- Takes    p_attachment_id: ChatKit's, any text; p_actor_id: whose; p_attachment: an Attachment.
 -- Returns  attachment_id, data.
--- Locks    the attachment's row.
+-- Locks    the user's row, shared (deactivation and erasure wait their turn); the attachment's row.
 -- Writes   attachments.
 -- Retry    naturally: the last one saved stays.
 -- Fails    validation_error, unauthenticated, permission_denied, not_found (somebody else's), too_large
@@ -27,6 +27,7 @@ begin
     if v_refusal is not null then
         return v_refusal;
     end if;
+    perform from chat.users u where u.user_id = p_actor_id for share;
     v_actor := chat.actor(p_actor_id);
     if v_actor.refusal is not null then
         return v_actor.refusal;
