@@ -291,6 +291,23 @@ def test_a_thread_begun_again_under_its_id_is_another(owner: Owner) -> None:
     assert said(adding.run()) == "done"
 
 
+def test_a_purge_of_a_thread_leaves_one_begun_again_under_its_id_alone(
+    owner: Owner, cast: Cast
+) -> None:
+    for item_id in ("msg_1", "msg_2"):
+        owner.adds(user_message(item_id, "Hello")).succeed()
+    deleting, purging = owner.deletes(), cast.purges(owner.thread)
+    again = user_message("msg_3", "Hello again")
+    deleting.racer.begin()
+    deleting.succeed()
+    for step in (owner.saves(), owner.adds(again)):
+        deleting.racer.call(step.function, **step.arguments)
+    waiting = purging.start_blocked()
+    deleting.racer.commit()
+    assert waiting.result(PATIENCE)["affected_count"] == 0
+    assert owner.items() == [again]
+
+
 @both_orders
 def test_a_user_erased_while_something_is_said_to_them_keeps_none_of_it(
     owner: Owner, cast: Cast, swapped: bool

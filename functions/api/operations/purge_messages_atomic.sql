@@ -22,6 +22,7 @@ declare
     v_refusal  jsonb := chat.service_refusal();
     v_affected uuid[];
     v_seqs     bigint[];
+    v_begun    timestamptz[];
     v_log      record;
     v_logs     integer := 0;
     v_count    bigint := 0::bigint;
@@ -35,9 +36,9 @@ begin
 
     -- How far, before the locks: who joins while we wait for them does so later in the log, so that the
     -- watermarks to be moved are all in rows that we hold.
-    select coalesce(array_agg(l.conversation_id), '{}'), array_agg(l.seq)
-      into v_affected, v_seqs
-      from (select c.conversation_id, c.purged_seq, chat.last_seq_before(c.conversation_id, p_before) as seq
+    select coalesce(array_agg(l.conversation_id), '{}'), array_agg(l.seq), array_agg(l.created_at)
+      into v_affected, v_seqs, v_begun
+      from (select c.conversation_id, c.created_at, c.purged_seq, chat.last_seq_before(c.conversation_id, p_before) as seq
               from chat.conversations c
              where (p_conversation_id is null or c.conversation_id = p_conversation_id)
                and (p_tenant_id is null or c.tenant_id = p_tenant_id)
@@ -56,10 +57,12 @@ begin
       order by t.conversation_id
         for no key update;
 
+    -- A thread that was deleted and begun again under its id while we waited has a log of its own.
     for v_log in
         select l.conversation_id, l.seq
-          from unnest(v_affected, v_seqs) l (conversation_id, seq)
-          join chat.conversations c on c.conversation_id = l.conversation_id and c.purged_seq < l.seq
+          from unnest(v_affected, v_seqs, v_begun) l (conversation_id, seq, created_at)
+          join chat.conversations c
+            on c.conversation_id = l.conversation_id and c.created_at = l.created_at and c.purged_seq < l.seq
     loop
         v_count := v_count + chat.purge_log(v_log.conversation_id, v_log.seq);
         v_logs := v_logs + 1;
