@@ -30,7 +30,7 @@ begin
     if v_content ~ '\S' then
         v_answer := chat.append_answer(
             p_run, v_content,
-            coalesce(p_metadata, '{}') || jsonb_build_object('run_id', p_run.run_id)
+            coalesce(p_metadata, '{}') - 'partial' || jsonb_build_object('run_id', p_run.run_id)
             || case p_status when 'completed' then '{}'
                              else jsonb_build_object('partial', true, 'status', p_status) end);
     else

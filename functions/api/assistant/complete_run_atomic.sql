@@ -1,7 +1,8 @@
 -- api.complete_run_atomic: the whole answer is there: it becomes a message.
 --
 -- Takes    p_lease: of the claim; p_content: the answer, null or blank: what was said piece by piece; p_metadata: an
---          object for the message, beside run_id.
+--          object for the message, beside run_id; partial is
+--          said of halves only, and left out.
 -- Returns  run_id, conversation_id, thread_id, message (the answer, null when there is none), data (the run), changed.
 -- Rule     With nothing to say the run fails (empty_answer), also in a closed conversation (conversation_closed).
 -- Locks    the responder's member row, the conversation, the run.

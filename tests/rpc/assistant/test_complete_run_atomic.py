@@ -14,7 +14,7 @@ from tests.rpc.assistant.runs import (
     say,
     unknown,
 )
-from tests.rpc.behind import MESSAGE_KEYS, events, set_limit
+from tests.rpc.behind import MESSAGE_KEYS, events, rows, set_limit
 from tests.rpc.conftest import World
 from tests.support import Connection, Json, refuse, succeed
 
@@ -62,6 +62,14 @@ def test_who_reads_the_thread_is_told_of_the_answer_then_of_the_end(
         "status": "completed",
         "message_id": answer["id"],
     }
+
+
+def test_a_responder_does_not_mark_a_whole_answer_as_half_of_one(
+    db: Connection, world: World, run: Json
+) -> None:
+    answer = complete(db, run, "because", metadata={"partial": True, "model": "small"})["message"]
+    assert answer["metadata"] == {"model": "small", "run_id": run["id"]}
+    assert rows(db, "select * from api.check_invariants()") == []
 
 
 @pytest.mark.parametrize("content", [None, " "])
