@@ -4,6 +4,7 @@
 -- Returns  user, memberships, messages (all they sent, with what edits and deletions replaced), reactions,
 --          blocks, help_requests, receipts; of a contact identities and threads; of who talked to the assistant
 --          sessions, assistant_threads, thread_items (ChatKit's), attachments; runs (what was asked of a bot).
+-- Rule     Items that are hidden from the user are given to a service alone.
 -- Fails    validation_error, unauthenticated, permission_denied, not_found
 create or replace function api.export_user(
     p_user_id  uuid,
@@ -13,9 +14,10 @@ language plpgsql stable
 security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_refusal jsonb := chat.self_refusal(p_user_id, p_actor_id);
-    v_user_id uuid := chat.resolved_contact(p_user_id);
-    v_user    chat.users;
+    v_refusal    jsonb := chat.self_refusal(p_user_id, p_actor_id);
+    v_user_id    uuid := chat.resolved_contact(p_user_id);
+    v_is_service boolean := p_actor_id is null and chat.is_service();
+    v_user       chat.users;
 begin
     if v_refusal is not null then
         return v_refusal;
@@ -77,7 +79,10 @@ begin
               from chat.assistant_threads t
               join chat.thread_items i on i.conversation_id = t.conversation_id
               join chat.messages m on m.conversation_id = i.conversation_id and m.id = i.message_id
-             where t.user_id = v_user_id),
+             where t.user_id = v_user_id
+               and (v_is_service or not exists (
+                        select from chat.exclusions e
+                         where e.conversation_id = m.conversation_id and e.user_id = v_user_id and e.seq = m.seq))),
         'attachments', (
             select coalesce(jsonb_agg(to_jsonb(a) - 'user_id' order by a.created_at), '[]')
               from chat.attachments a where a.user_id = v_user_id),

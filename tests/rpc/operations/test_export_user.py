@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.rpc.assistant.chatkit import add_item, save_thread, user_message
+from tests.rpc.assistant.chatkit import add_item, hidden_item, save_thread, user_message
 from tests.rpc.assistant.runs import ask, claim, complete, new_session, new_thread
 from tests.rpc.calls import NOBODY
 from tests.rpc.conftest import World
@@ -119,3 +119,12 @@ def test_it_holds_what_the_assistant_was_told(db: Connection, world: World) -> N
     assert (run["id"], run["status"]) == (asked["run_id"], "completed")
     assert run["configuration"] == {"tone": "kind"}
     assert [one["content"] for one in exported["messages"]] == ["hello Ann", "why?", "Hello!"]
+
+
+def test_what_is_hidden_from_them_is_given_to_a_service_alone(db: Connection, world: World) -> None:
+    save_thread(db, world.bob)
+    add_item(db, world.bob, user_message("msg_1", "Hello!"))
+    add_item(db, world.bob, hidden_item("msg_2"))
+    for actor_id, found in ((None, ["msg_1", "msg_2"]), (world.bob, ["msg_1"])):
+        exported = succeed(db, "export_user", user_id=world.bob, actor_id=actor_id)
+        assert [one["item_id"] for one in exported["thread_items"]] == found
