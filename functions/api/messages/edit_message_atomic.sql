@@ -50,6 +50,11 @@ begin
     if v_message.deleted_at is not null then
         return chat.fail('edit_conflict', 'the message was deleted');
     end if;
+    if (v_by.conversation).kind = 'assistant' and v_message.type <> 'text'
+       and exists (select from chat.thread_items i
+                    where i.conversation_id = p_conversation_id and i.message_id = p_message_id) then
+        return chat.fail('unsupported', 'what is no text changes with the item that ChatKit saves');
+    end if;
     if v_message.content = p_content then
         return chat.changed_message(p_conversation_id, p_message_id, true);
     end if;

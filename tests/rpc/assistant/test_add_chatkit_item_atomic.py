@@ -272,6 +272,23 @@ def test_editing_the_message_elsewhere_rewords_the_item(
     ]
 
 
+@pytest.mark.parametrize("item", [widget("msg_1"), hidden_item("msg_1")])
+def test_what_is_no_text_is_not_edited_elsewhere(
+    db: Connection, world: World, chatkit: str, item: Json
+) -> None:
+    said = add_item(db, world.ann, item)
+    refuse(
+        db,
+        "unsupported",
+        "edit_message_atomic",
+        conversation_id=chatkit,
+        actor_id=assistant_of(db, chatkit),
+        message_id=said["message_id"],
+        content="What?",
+    )
+    assert items(db, world.ann) == [item]
+
+
 def test_deleting_the_message_elsewhere_deletes_the_item(
     db: Connection, world: World, chatkit: str
 ) -> None:
