@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 
 from tests.support import wait_for
 from thin_api.responders import Request, ResponderError
@@ -91,12 +91,32 @@ def chatter(question: str) -> list[str]:
     return [f"{question} {number}. " for number in range(WORDS)]
 
 
-let_go = threading.Event()
+_let_go = threading.Event()
+_holding: set[str] = set()
 
 
-async def stubborn(_request: Request) -> AsyncGenerator[str, None]:
-    """Hold on to the line when it is hung up, until the test says otherwise."""
+@contextlib.contextmanager
+def held() -> Iterator[None]:
+    """Have the two below hold on until this ends; then they are gone."""
+    _let_go.clear()
+    try:
+        yield
+    finally:
+        _let_go.set()
+        wait_for(lambda: not _holding, "responders to let go")
+
+
+async def stubborn(request: Request) -> AsyncGenerator[str, None]:
+    """Hold on to the line when it is hung up."""
+    _holding.add(request.run_id)
     yield "I will"
-    while not let_go.is_set():
+    while not _let_go.is_set():
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.sleep(BREATH)
+    _holding.remove(request.run_id)
+
+
+async def restless(_request: Request) -> AsyncGenerator[str, None]:
+    """Say nothing, again and again and without ever waiting."""
+    while not _let_go.is_set():
+        yield ""

@@ -164,9 +164,14 @@ class _Turn:
         return LOST
 
     async def _listen(self, responder: Responder) -> None:
-        async with contextlib.aclosing(responder(self._request)) as pieces:
-            async for piece in pieces:
-                self._hear(_clean(piece))
+        try:
+            async with contextlib.aclosing(responder(self._request)) as pieces:
+                async for piece in pieces:
+                    self._hear(_clean(piece))
+                    await asyncio.sleep(0)  # others come in between, even if it never waits
+        except (SystemExit, KeyboardInterrupt) as error:
+            # Out of a task these would end the server, and with the next attempt the next one.
+            raise RuntimeError("the responder wants the process to end") from error
 
     def _hear(self, piece: str) -> None:
         if not piece:
@@ -230,7 +235,7 @@ class _Turn:
         error = asyncio.CancelledError() if listening.cancelled() else listening.exception()
         if error is None:
             return _Outcome("completed")
-        if isinstance(error, ResponderError):
+        if isinstance(error, ResponderError) and all(isinstance(one, str) for one in error.args):
             return _failed(error.code, error.message)
         return self._failed_by_a_bug(error)
 
@@ -241,11 +246,18 @@ class _Turn:
     async def _hang_up(self, listening: "asyncio.Task[None]") -> None:
         """Have the responder let go, so that it neither costs nor holds anything any more."""
         ended_itself = not listening.cancel()
-        await asyncio.wait([listening], timeout=HANGING_UP)
-        if not listening.done():
-            log.error("responder_hangs", **self.about)
+        left = self._stops_at() + RELEASING / 2 - time.monotonic()
+        try:
+            await asyncio.wait([listening], timeout=max(0.0, min(HANGING_UP, left)))
+        finally:
+            if not listening.done():
+                log.error("responder_hangs", **self.about)
+                # Before it ends a process waits for every task asyncio knows of.
+                asyncio.tasks._unregister_task(listening)
         # An exception that nobody asks for asyncio would log itself, with what it quotes.
-        elif not listening.cancelled() and (error := listening.exception()) and not ended_itself:
+        if not listening.done() or listening.cancelled():
+            return
+        if (error := listening.exception()) and not ended_itself:
             logs.bug(log, error, **self.about)
 
     async def _settle(self, outcome: _Outcome) -> _Outcome:

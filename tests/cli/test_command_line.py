@@ -16,7 +16,18 @@ import jwt
 import psycopg
 import pytest
 
-from tests.support import connect, new_channel, new_tenant, new_user, receive, send, wait_for
+from tests.rpc.assistant.runs import ask, new_thread
+from tests.support import (
+    Json,
+    connect,
+    new_channel,
+    new_tenant,
+    new_user,
+    receive,
+    send,
+    succeed,
+    wait_for,
+)
 from thin_api import embedded
 from thin_api.seed import ADA
 
@@ -306,6 +317,25 @@ def test_two_servers_share_the_embedded_one(parley: Parley, data: Path) -> None:
         assert second.is_ready()
         assert second.end(signal.SIGTERM) == 0
     assert embedded.status(data) is None
+
+
+def test_a_responder_that_does_not_let_go_keeps_no_server_from_ending(
+    elsewhere: Parley, fresh_database: str
+) -> None:
+    given = {"PARLEY_RESPONDER": "tests.bots:stubborn", "PARLEY_SHUTDOWN_GRACE": "0.1"}
+    with elsewhere.serving(**given) as server, connect(fresh_database) as service:
+        ann = new_user(service)
+        thread = new_thread(service, ann)
+        about = {"conversation_id": thread, "actor_id": ann}
+        about["run_id"] = ask(service, thread, ann)["run_id"]
+
+        def run() -> Json:
+            return succeed(service, "get_run", **about)["data"]  # type: ignore[no-any-return]
+
+        wait_for(lambda: run()["content"], "the answer to be begun")
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(20) == 0
+        assert run()["status"] == "queued"  # given back for another to answer
 
 
 def test_several_workers_serve_on_one_port(elsewhere: Parley) -> None:

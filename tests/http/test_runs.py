@@ -235,13 +235,21 @@ def test_what_was_said_before_a_failure_is_kept_and_marked(
     assert asking.answers() == partial_answer(run, "failed")
 
 
+@pytest.mark.parametrize(
+    "error",
+    [KeyError(LONG_TEXT), SystemExit(LONG_TEXT), ResponderError(LONG_TEXT, None)],  # type: ignore[arg-type]
+    ids=["an error", "an exit", "a code without words"],
+)
 def test_a_bug_of_a_responder_is_found_in_the_log_by_what_the_user_is_told(
-    serve: Callable[..., Site], asking: Asking, capsys: pytest.CaptureFixture[str]
+    serve: Callable[..., Site],
+    asking: Asking,
+    capsys: pytest.CaptureFixture[str],
+    error: BaseException,
 ) -> None:
     serve()
     talk = next_talk(asking.ask())
     talk.say("Be")
-    talk.fail(KeyError(LONG_TEXT))
+    talk.fail(error)
     run = asking.until(talk.request.run_id)
     assert (run["status"], run["error"]["code"]) == ("failed", "internal_error")
     assert LONG_TEXT not in run["error"]["message"]
@@ -364,13 +372,21 @@ def test_a_responder_that_does_not_let_go_holds_nobody_up(
     monkeypatch.setattr(runs, "HANGING_UP", 0.05)
     asking.limit(run_timeout="200 milliseconds")
     serve(responder="tests.bots:stubborn", runs_at_once=1)
-    try:
+    with bots.held():
         for _ in range(2):
             run = asking.until(asking.ask())
             assert (run["status"], run["error"]["code"]) == ("failed", "timeout")
-    finally:
-        bots.let_go.set()
     assert capsys.readouterr().out.count("responder_hangs") == 2
+
+
+def test_a_responder_that_never_waits_holds_nobody_up(
+    serve: Callable[..., Site], asking: Asking
+) -> None:
+    asking.limit(run_timeout="200 milliseconds")
+    serve(responder="tests.bots:restless")
+    with bots.held():
+        run = asking.until(asking.ask())
+    assert (run["status"], run["error"]["code"]) == ("failed", "timeout")
 
 
 # The process is stopped.
