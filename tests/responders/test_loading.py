@@ -22,6 +22,9 @@ async def no_generator(request):
 @pytest.fixture
 def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "my_bot.py").write_text(MINE)
+    (tmp_path / "unwritten_bot.py").write_text("async def")
+    (tmp_path / "broken_bot.py").write_text("\n1 / 0")
+    (tmp_path / "script.py").write_text("import sys\nsys.exit(5)")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
 
@@ -58,6 +61,10 @@ async def test_a_function_of_ones_own_is_found_in_the_folder_we_are_started_in()
         ("no_such_bot:answer", "cannot be loaded: No module named 'no_such_bot'"),
         ("my_bot:nobody", "cannot be loaded: "),
         ("my_bot:no_generator", "is not an async generator function"),
+        ("unwritten_bot:answer", "(unwritten_bot.py, line 1)"),
+        ("broken_bot:answer", "cannot be loaded: ZeroDivisionError: division by zero ("),
+        ("broken_bot:answer", "broken_bot.py, line 2)"),
+        ("script:answer", "cannot be loaded: SystemExit: 5 ("),
     ],
 )
 def test_what_cannot_answer_stops_with_one_line(place: str, problem: str) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import importlib
 import inspect
 import sys
+import traceback
 from pathlib import Path
 
 from thin_api.responders import Opening, openai, rules
@@ -31,11 +32,19 @@ def _imported(place: str) -> Opening:
         sys.path.insert(0, here)
     try:
         function = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, SyntaxError) as error:
         raise _bad(place, f"cannot be loaded: {error}") from None
+    except (Exception, SystemExit) as error:
+        raise _bad(place, f"cannot be loaded: {_described(error)}") from None
     if not inspect.isasyncgenfunction(function):
         raise _bad(place, "is not an async generator function")
     return lambda: contextlib.nullcontext(function)
+
+
+def _described(error: BaseException) -> str:
+    """Say what a module did instead of being loaded, and where."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({last.filename}, line {last.lineno})"
 
 
 def _bad(place: str, problem: str) -> SettingsError:
