@@ -69,11 +69,16 @@ begin
      where r.conversation_id = p_conversation_id and r.seq = n.seq;
     -- What an answer knew of: in its own part.
     update chat.runs r
-       set input_seq = coalesce((select max(n.number) from unnest(v_seqs, v_numbers) n (seq, number)
-                                  where n.seq <= r.input_seq
-                                    and (n.seq > v_conversation.last_seq) = (r.input_seq > v_conversation.last_seq)),
-                                0)
-     where r.conversation_id = p_conversation_id and r.input_seq > 0;
+       set input_seq = coalesce(k.number, 0)
+      from (select e.run_id,
+                   max(e.number) over (partition by e.seq > v_conversation.last_seq order by e.seq) as number
+              from (select n.seq, n.number, null::uuid as run_id
+                      from unnest(v_seqs, v_numbers) n (seq, number)
+                    union all
+                    select i.input_seq, null, i.run_id
+                      from chat.runs i
+                     where i.conversation_id = p_conversation_id and i.input_seq > 0) e) k
+     where r.conversation_id = p_conversation_id and r.run_id = k.run_id;
     update chat.threads t
        set last_inbound_seq = coalesce((select max(m.seq) from chat.messages m
                                          where m.conversation_id = p_conversation_id and m.source = 'contact'), 0),
