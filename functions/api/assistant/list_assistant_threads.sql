@@ -1,8 +1,9 @@
 -- api.list_assistant_threads: threads with the assistant, by when they were begun.
 --
 -- Takes    p_actor_id: whose; null: a service that acts for nobody: those of p_user (a user's id or external id), or of
---          everybody in the default tenant. p_session_id: only those begun in it. p_limit: 1 to 100; p_after: the page
---          begins after this thread, as the list is ordered; p_before: it ends before it; p_order: desc | asc.
+--          everybody in the default tenant. p_session_id: only those begun in it, by its user. p_limit: 1 to 100;
+--          p_after: the page begins after this thread, as the list is ordered; p_before: it ends before it; p_order:
+--          desc | asc.
 -- Returns  data and threads, the same ones: in data as OpenAI's SDK reads them (created_at in seconds), in threads with
 --          created_at as everywhere else; has_more, first_id, last_id (the next page's p_after).
 -- Fails    validation_error, unauthenticated, permission_denied, not_found, too_large
@@ -38,6 +39,12 @@ begin
     v_refusal := coalesce(v_user.refusal, chat.session_refusal(p_session_id, v_user.user_id));
     if v_refusal is not null then
         return v_refusal;
+    end if;
+    -- A session's threads are its user's: there is no need to look through everybody's.
+    if p_session_id is not null then
+        select s.user_id, s.tenant_id into strict v_user.user_id, v_user.tenant_id
+          from chat.sessions s
+         where s.session_id = p_session_id;
     end if;
 
     select max(t.position) filter (where t.conversation_id = p_after),

@@ -100,6 +100,13 @@ def test_a_service_sees_everybodys_of_the_default_tenant_or_somebodys(db: Connec
     assert ids(listed(db, user="nobody-1")) == []
 
 
+def test_a_service_names_a_session_of_any_tenant(db: Connection, world: World) -> None:
+    session_id = new_session(db, world.zoe)
+    begun = new_thread(db, world.zoe, session_id)
+    new_thread(db, world.zoe)
+    assert ids(listed(db, session_id=session_id)) == [begun]
+
+
 def test_another_tenants_are_not_among_them(db: Connection, world: World, five: list[str]) -> None:
     assert not set(five) & set(ids(listed(db, limit=100)))
     assert ids(listed(db, user=world.ann)) == five[::-1]
