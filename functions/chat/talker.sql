@@ -5,8 +5,8 @@
 -- Returns  that user's user_id, tenant_id, display_name and kind; all null for a service that names nobody; or a
 --          refusal. unknown: a service named an external id that the tenant does not know.
 -- Rules    Who acts talks for themself only, also where a service calls in their name. A service that acts for nobody
---          names anybody; external ids are those of the default tenant. Contacts talk through the inbox, and the
---          assistant does not talk to itself.
+--          names anybody; external ids are those of the default tenant. A uuid is an external id where it is no user's
+--          id, but nobody is made of one. Contacts talk through the inbox, and the assistant not to itself.
 -- Fails    validation_error, unauthenticated, permission_denied, not_found
 create or replace function chat.talker(
     p_actor_id       uuid,
@@ -40,7 +40,8 @@ begin
     else
         if chat.is_uuid(p_user) then
             select u.* into v_user from chat.users u where u.user_id = p_user::uuid;
-        else
+        end if;
+        if v_user.user_id is null then
             select u.* into v_user from chat.users u where u.tenant_id = v_tenant and u.external_id = p_user;
         end if;
         if talker.user_id is not null and v_user.user_id is distinct from talker.user_id then

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -103,6 +104,13 @@ def test_a_user_is_known_by_the_external_id(db: Connection, world: World) -> Non
     assert (result["data"]["user_id"], result["user"]) == (eve, "eve-1")
     fay = new_user(db, "Fay", tenant_id=world.tenant_id, external_id="eve-1")
     assert created(db, fay, user="eve-1")["data"]["user_id"] == fay
+
+
+def test_an_external_id_may_be_a_uuid(db: Connection) -> None:
+    external_id = str(uuid.uuid4())
+    eve = new_user(db, "Eve", external_id=external_id)
+    result = created(db, None, user=external_id)
+    assert (result["data"]["user_id"], result["user"]) == (eve, external_id)
 
 
 def test_whom_nobody_knows_yet_is_a_person_of_the_default_tenant(db: Connection) -> None:
