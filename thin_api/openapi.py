@@ -419,6 +419,7 @@ def _route(operation: Operation, function: Function, catalogue: Catalogue, codes
                 [
                     *codes.get(function.name, ()),
                     *(WITH_BODY if operation.body else ()),
+                    *(("rate_limited",) if operation.stream else ()),  # too many of them open
                 ],
                 catalogue,
             ),

@@ -94,6 +94,7 @@ def test_streams_of_runs_are_described(api: Any) -> None:
     assert "application/json" in asked["responses"]["201"]["content"]
     followed = api["paths"][f"{runs}/{{run_id}}/events"]["get"]
     assert followed["responses"]["200"]["content"].keys() == {"text/event-stream"}
+    assert followed["responses"]["429"]["x-codes"] == ["rate_limited"]
     named = {one["name"] for one in followed["parameters"]}
     assert named >= {"attempt", "after", "access_token", "Last-Event-ID"}
 
