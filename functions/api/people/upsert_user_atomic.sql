@@ -4,6 +4,7 @@
 --          p_display_name: needed for a new user; p_kind: person | bot | contact; p_external_id, p_email; p_tenant_id:
 --          the user's tenant, made if new; null: the default one. Null leaves a field of an existing user as it is.
 -- Returns  user_id, user, created.
+-- Rule     Who answers, the tenant's assistant and the responder of a channel, is a bot and stays one.
 -- Locks    the user's row.
 -- Retry    naturally. A deactivated user is active again; an erased one stays erased.
 -- Fails    validation_error (a taken external_id, too), permission_denied, not_found (another tenant's, or
@@ -60,6 +61,13 @@ begin
     end if;
     if (v_user.kind = 'contact') <> (p_kind = 'contact') then
         return chat.invalid('kind', 'cannot change from or to contact');
+    end if;
+    if coalesce(p_kind, v_user.kind, 'person') <> 'bot'
+       and (v_user_id = chat.assistant_id(coalesce(v_user.tenant_id, v_tenant_id))
+            or v_user.kind = 'bot'
+               and (exists (select from chat.channels h where h.responder_id = v_user_id)
+                    or exists (select from chat.runs r where r.responder_id = v_user_id))) then
+        return chat.invalid('kind', 'must be bot: this one answers');
     end if;
     perform from chat.users u
       where u.tenant_id = coalesce(v_user.tenant_id, v_tenant_id) and u.external_id = p_external_id

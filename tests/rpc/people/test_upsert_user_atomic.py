@@ -2,10 +2,20 @@
 
 import pytest
 
+from tests.rpc.assistant.runs import assistant_of, claim, complete, new_thread
 from tests.rpc.behind import response_status, set_limit, value
 from tests.rpc.calls import NOBODY
 from tests.rpc.conftest import World
-from tests.support import Connection, Json, refuse, succeed
+from tests.support import (
+    Connection,
+    Json,
+    new_channel,
+    new_tenant,
+    new_user,
+    receive,
+    refuse,
+    succeed,
+)
 
 USER_KEYS = {
     "user_id",
@@ -166,3 +176,29 @@ def test_nobody_becomes_a_contact_or_stops_being_one(
     assert result["details"] == {"field": "kind"}
     succeed(db, "upsert_user_atomic", user_id=world.ann, kind="bot")
     succeed(db, "upsert_user_atomic", user_id=world.contact, kind="contact", display_name="Cora")
+
+
+def test_who_answers_stays_a_bot(db: Connection, world: World) -> None:
+    answered, answers, idle = (
+        new_user(db, "Robot", tenant_id=world.tenant_id, kind="bot") for _ in range(3)
+    )
+    channel = new_channel(db, world.tenant_id, responder_id=answered)
+    receive(db, channel, contact="+491709999999")
+    complete(db, claim(db), "until six")
+    new_channel(db, world.tenant_id, address=channel["address"], responder_id=answers)
+    for user_id in (answered, answers, assistant_of(db, world.talk)):
+        about = {"user_id": user_id}
+        result = refuse(db, "validation_error", "upsert_user_atomic", **about, kind="person")
+        assert result["details"] == {"field": "kind"}
+        succeed(db, "upsert_user_atomic", **about, display_name="Robbie")
+    succeed(db, "upsert_user_atomic", user_id=idle, kind="person")
+
+
+def test_an_assistant_that_is_named_before_it_is_needed_is_a_bot(db: Connection) -> None:
+    tenant_id = new_tenant(db)
+    assistant = value(db, "select chat.assistant_id(%s)::text", tenant_id)
+    named = {"user_id": assistant, "tenant_id": tenant_id, "display_name": "Robbie"}
+    refuse(db, "validation_error", "upsert_user_atomic", **named)
+    succeed(db, "upsert_user_atomic", **named, kind="bot")
+    eve = new_user(db, "Eve", tenant_id=tenant_id)
+    assert assistant_of(db, new_thread(db, eve)) == assistant
