@@ -38,7 +38,8 @@ begin
     -- watermarks to be moved are all in rows that we hold.
     select coalesce(array_agg(l.conversation_id), '{}'), array_agg(l.seq), array_agg(l.created_at)
       into v_affected, v_seqs, v_begun
-      from (select c.conversation_id, c.created_at, c.purged_seq, chat.last_seq_before(c.conversation_id, p_before) as seq
+      from (select c.conversation_id, c.created_at, c.purged_seq,
+                   chat.last_seq_before(c.conversation_id, p_before) as seq
               from chat.conversations c
              where (p_conversation_id is null or c.conversation_id = p_conversation_id)
                and (p_tenant_id is null or c.tenant_id = p_tenant_id)
