@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.client.support import HERE, Log
@@ -65,6 +65,7 @@ def fill(data: st.DataObject, log: Log, store: Store) -> list[Any]:
     return freed
 
 
+@settings(deadline=None)
 @given(logs(), st.integers(0, 40), st.data())
 def test_it_always_ends_with_every_message_as_it_is_and_each_number_once(
     log: Log, deliveries: int, data: st.DataObject
@@ -80,6 +81,7 @@ def test_it_always_ends_with_every_message_as_it_is_and_each_number_once(
     assert store.conversation(HERE).gap is None
 
 
+@settings(deadline=None)
 @given(logs(), st.data())
 def test_every_order_of_all_live_frames_ends_the_same(log: Log, data: st.DataObject) -> None:
     store = Store({HERE: 0})
@@ -92,6 +94,7 @@ def test_every_order_of_all_live_frames_ends_the_same(log: Log, data: st.DataObj
     assert store.messages(HERE) == list(log.states().values())
 
 
+@settings(deadline=None)
 @given(logs(), st.integers(1, 20), st.data())
 def test_wherever_it_begins_what_it_has_is_right(
     log: Log, deliveries: int, data: st.DataObject
