@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 from tests.served import abort, breakable, served
 
 MODEL = "fake-1"
+End = Literal["done", "silent_end", "unfinished", "cut", "stall", "late_cut", "late_stall", "error"]
 SSE = [(b"content-type", b"text/event-stream; charset=utf-8")]
 
 
@@ -28,11 +29,13 @@ class Reply:
 
     done: as it should. silent_end: without the last line, which some servers leave out. unfinished:
     the stream ends, the answer does not. cut: the connection breaks. stall: nothing more comes.
-    error: the server says that it cannot go on.
+    late_cut, late_stall: the same once the answer is whole. error: the server cannot go on.
     """
 
     pieces: Sequence[str] = ("Hello", " there", "!")
-    end: Literal["done", "silent_end", "unfinished", "cut", "stall", "error"] = "done"
+    end: Literal[
+        "done", "silent_end", "unfinished", "cut", "stall", "late_cut", "late_stall", "error"
+    ] = "done"
     reason: str = "stop"
 
 
@@ -115,11 +118,11 @@ class _Answering:
             return
         for part in _parts(way):
             await send({"type": "http.response.body", "body": part, "more_body": True})
-        if way.end == "stall":
+        if way.end in ("stall", "late_stall"):
             while (await receive())["type"] != "http.disconnect":
                 pass
             self._model.hung_up += 1
-        elif way.end == "cut":
+        elif way.end in ("cut", "late_cut"):
             abort(scope)
         else:
             await send({"type": "http.response.body"})
@@ -133,7 +136,7 @@ def _parts(reply: Reply) -> Iterator[bytes]:
         yield _event(_chunk({"content": piece}))
     if reply.end == "error":
         yield _event({"error": {"code": "server_error", "message": "no more of Ann's secrets"}})
-    if reply.end in ("done", "silent_end"):
+    if reply.end in ("done", "silent_end", "late_cut", "late_stall"):
         yield _event(_chunk({}, reply.reason))
         yield _event({"object": "chat.completion.chunk", "model": MODEL, "choices": []})
     if reply.end == "done":

@@ -29,7 +29,6 @@ def test_frame_on_the_wire_is_what_the_library_would_send(length: int) -> None:
 
 
 @settings(max_examples=50, deadline=None)
-@settings(deadline=None)
 @given(st.lists(st.text(max_size=300), min_size=1, max_size=5))
 def test_frames_written_together_are_read_one_by_one(texts: list[str]) -> None:
     bodies = [json.dumps(text, ensure_ascii=False).encode() for text in texts]

@@ -11,7 +11,7 @@ import structlog
 from tests.fake_openai import AWAY, MODEL, SPENT, THROTTLED, Babble, FakeOpenAi, Refusal, Reply
 from tests.responders.support import asked, listen, request
 from tests.support import wait_for
-from thin_api.responders import Message, Request, ResponderError
+from thin_api.responders import Message, Request, ResponderError, openai
 from thin_api.responders.openai import PAUSE, TRIES, OpenAi, opening, within_budget
 from thin_api.settings import Settings
 
@@ -117,11 +117,34 @@ async def test_why_an_answer_is_short_is_noted(
     assert question.notes == {"model": MODEL, "finish_reason": reason}
 
 
-async def test_a_stream_whose_last_line_is_missing_is_whole(
-    model: FakeOpenAi, caller: Caller
+@pytest.mark.parametrize("end", ["silent_end", "late_cut", "late_stall"])
+async def test_an_answer_whose_reason_to_end_was_told_is_whole(
+    model: FakeOpenAi, caller: Caller, end: Any
 ) -> None:
-    model.then(Reply(end="silent_end"))
+    model.then(Reply(end=end))
     assert await caller.hear() == "Hello there!"
+    assert len(model.asked) == 1
+
+
+@pytest.mark.parametrize("name", ['{"a": 1}', '"a\\u0000b"', f'"{"m" * 201}"', "5"])
+async def test_what_is_no_name_is_not_noted(model: FakeOpenAi, caller: Caller, name: str) -> None:
+    told = (
+        f'"model": {name}, "choices": [{{"delta": {{"content": "Hi"}}, "finish_reason": "stop"}}]'
+    )
+    model.then(Babble(f"data: {{{told}}}\n\n".encode()))
+    question = asked("hi")
+    assert await caller.hear(question) == "Hi"
+    assert question.notes == {}
+
+
+@pytest.mark.parametrize("beginning", [b"", b"data: ", b"data: {}\n\n"])
+async def test_of_a_stream_without_end_only_so_much_is_read(
+    model: FakeOpenAi, caller: Caller, monkeypatch: pytest.MonkeyPatch, beginning: bytes
+) -> None:
+    monkeypatch.setattr(openai, "MOST_READ", 100_000)
+    model.then(Babble(beginning + b"x" * 100_001))
+    assert await caller.fail() == "bad_answer"
+    assert len(model.asked) == 1
 
 
 async def test_an_answer_may_be_empty(model: FakeOpenAi, caller: Caller) -> None:
@@ -255,9 +278,10 @@ async def test_a_question_may_not_be_accepted(
 
 
 async def test_the_log_quotes_nobody(model: FakeOpenAi, caller: Caller, told: list[Any]) -> None:
-    model.then(THROTTLED, Reply(end="error"))
+    talkative = Refusal(503, {"code": "the key of Ann is bad", "type": ["Ann"]})
+    model.then(THROTTLED, talkative, Reply(end="error"))
     assert await caller.fail() == "unavailable"
-    assert len(told) == 2
+    assert len(told) == 3
     assert "Ann" not in str(told)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
@@ -24,6 +25,8 @@ PASSES = frozenset({408, 409, 425, 429})  # and what is wrong on their side
 # Every question ends so until somebody mends the settings, or pays the bill.
 REFUSES_US = frozenset({301, 302, 307, 308, 401, 402, 403, 404, 405})
 SPENT = "insufficient_quota"  # said with a 429
+MOST_READ = 67_108_864  # bytes of one response: several times what any answer can have
+NAME = re.compile(r"[\w./:@+-]{1,200}")  # of a model, an error, a reason
 
 # An estimate that needs no vocabulary: English has four bytes a token, scripts of three bytes a
 # letter about one letter, and what goes around a message is a few more.
@@ -40,6 +43,27 @@ class AttemptError(ResponderError):
         super().__init__(code, message)
         self.passes = passes
         self.pause = pause
+
+
+class _Bounded(httpx.AsyncByteStream):
+    """What a response holds, as far as it can be of use: one without end would take all memory."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 - httpx's type is wider
+        self._stream = response.stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        left = MOST_READ
+        async for chunk in self._stream:
+            left -= len(chunk)
+            if left < 0:
+                log.warning("responder_unreadable", reason="endless")
+                raise _nonsense()
+            yield chunk
+
+    async def aclose(self) -> None:
+        """Hang up."""
+        await self._stream.aclose()
 
 
 class OpenAi:
@@ -82,6 +106,7 @@ class OpenAi:
                 "POST", self._url, content=self._body(request)
             ) as response:
                 is_answered = True
+                response.stream = _Bounded(response)
                 if not response.is_success:
                     await response.aread()
                     raise _refusal(response)
@@ -162,9 +187,10 @@ async def _pieces(response: httpx.Response, notes: Json) -> AsyncGenerator[str, 
                     yield piece
     except (httpx_sse.SSEError, ValueError, TypeError, AttributeError) as error:
         log.warning("responder_unreadable", reason=type(error).__name__)
-        raise AttemptError(
-            "bad_answer", "the model's server answered nonsense", passes=False
-        ) from error
+        raise _nonsense() from error
+    except httpx.RequestError:
+        if not is_complete:
+            raise
     if not is_complete:
         raise _cut_off()
 
@@ -174,12 +200,11 @@ def _read(chunk: Any, notes: Json) -> tuple[str, str | None]:
     if error := chunk.get("error"):
         log.warning("responder_gave_up", **_told(error))
         raise _unavailable()
-    if model := chunk.get("model"):
-        notes["model"] = model
+    _note(notes, "model", chunk.get("model"))
     for choice in chunk.get("choices") or ():
         reason = choice.get("finish_reason")
-        if reason not in (None, "stop"):
-            notes["finish_reason"] = reason
+        if reason != "stop":
+            _note(notes, "finish_reason", reason)
         delta = choice.get("delta") or {}
         # Some models say apart from the answer why they give none.
         piece = delta.get("content") or delta.get("refusal") or ""
@@ -187,6 +212,12 @@ def _read(chunk: Any, notes: Json) -> tuple[str, str | None]:
             raise TypeError(piece)
         return piece, reason
     return "", None
+
+
+def _note(notes: Json, name: str, value: Any) -> None:
+    """Note what is a name, and leave out what no note has a place for."""
+    if isinstance(value, str) and NAME.fullmatch(value):
+        notes[name] = value
 
 
 def _refusal(response: httpx.Response) -> AttemptError:
@@ -205,9 +236,15 @@ def _refusal(response: httpx.Response) -> AttemptError:
 def _told(error: Any) -> Json:
     """Name an error for the log; its message could quote what was said."""
     error = error if isinstance(error, dict) else {}
-    return {
-        name: error[name] for name in ("code", "type") if isinstance(error.get(name), str | int)
-    }
+    named: Json = {}
+    for name in ("code", "type"):
+        value = error.get(name)
+        _note(named, name, str(value) if isinstance(value, int) else value)
+    return named
+
+
+def _nonsense() -> AttemptError:
+    return AttemptError("bad_answer", "the model's server answered nonsense", passes=False)
 
 
 def _unavailable(pause: float = 0.0) -> AttemptError:
