@@ -55,6 +55,16 @@ alter table chat.users
     alter column updated_at set default clock_timestamp();
 
 alter table chat.threads add column taken_over_at timestamptz;
+-- Whom a person talks to, no bot that is named later interrupts.
+update chat.threads t
+   set taken_over_at = t.last_activity_at
+ where exists (select from chat.conversations c where c.conversation_id = t.conversation_id and c.closed_at is null)
+   and (exists (select from chat.users u where u.user_id = t.assignee_id and u.kind = 'person')
+        or exists (select from chat.messages m
+                    where m.conversation_id = t.conversation_id and m.source = 'person'
+                      and m.seq > coalesce((select max(ch.seq) from chat.changes ch
+                                             where ch.conversation_id = t.conversation_id
+                                               and ch.kind = 'conversation_closed'), 0)));
 
 comment on column chat.threads.taken_over_at is 'When a person took over from the bot that answers; null: nobody has.';
 

@@ -7,7 +7,16 @@ import psycopg
 import pytest
 
 from tests.schema import dump, run_psql
-from tests.support import at_once
+from tests.support import (
+    at_once,
+    connect,
+    new_channel,
+    new_tenant,
+    new_user,
+    receive,
+    send,
+    succeed,
+)
 from thin_api import embedded
 from thin_api.migrate import MigrateError, Migrator, Status, folder
 
@@ -108,6 +117,31 @@ def test_rolling_back_to_a_migration_keeps_it(migrated: str) -> None:
     assert migrator(migrated).status().pending == others
     with pytest.raises(MigrateError, match="not an applied migration"):
         migrator(migrated).rollback(to=others[0])
+
+
+def test_whom_people_talked_to_before_there_were_bots_is_theirs(migrated: str) -> None:
+    with connect(migrated) as db:
+        tenant = new_tenant(db)
+        channel = new_channel(db, tenant)
+        ann = new_user(db, "Ann", tenant_id=tenant)
+        _untouched, answered, assigned, closed, reopened = (
+            receive(db, channel, contact=f"+49170555000{number}")["conversation_id"]
+            for number in range(5)
+        )
+        for thread in (answered, closed, reopened):
+            send(db, thread, ann, "hello")
+        about = {"conversation_id": assigned, "actor_id": ann}
+        succeed(db, "assign_thread_atomic", **about, assignee_id=ann)
+        for thread in (closed, reopened):
+            succeed(db, "close_conversation_atomic", conversation_id=thread, actor_id=ann)
+        receive(db, channel, contact="+491705550004")
+    migrator(migrated).rollback(to="0004.inbox")
+    migrator(migrated).migrate()
+    taken = query(
+        migrated, "select conversation_id::text from chat.threads where taken_over_at is not null"
+    )
+    assert {thread for (thread,) in taken} == {answered, assigned}
+    assert query(migrated, "select * from api.check_invariants()") == []
 
 
 def test_an_edited_applied_file_is_refused_in_one_line(migrated: str, root: Path) -> None:
