@@ -189,13 +189,13 @@ class RunEndpoint(Endpoint):
         self._streams = streams
 
     async def _caller(self, exchange: Exchange, operation: Operation) -> Caller:
-        if not _is_stream(exchange, operation):
+        if not _is_stream(operation):
             return await super()._caller(exchange, operation)
         return await self._services.authenticator.streamer(exchange.headers, exchange.query())
 
     def _query(self, exchange: Exchange, operation: Operation) -> dict[str, str]:
         query = super()._query(exchange, operation)
-        if _is_stream(exchange, operation):
+        if _is_stream(operation):
             query.pop("access_token", None)
             last = exchange.headers.get(b"last-event-id")
             if last:
@@ -213,7 +213,7 @@ class RunEndpoint(Endpoint):
         self, exchange: Exchange, operation: Operation, caller: Caller
     ) -> dict[str, Any]:
         given = await super()._given(exchange, operation, caller)
-        if exchange.wants_stream or _is_stream(exchange, operation):
+        if exchange.wants_stream or _is_stream(operation):
             self._streams.refuse_more(caller.actor_id)  # before anything is done
         return given
 
@@ -225,9 +225,13 @@ class RunEndpoint(Endpoint):
         given: Mapping[str, Any],
         result: bytes,
     ) -> None:
-        is_stream = exchange.wants_stream or _is_stream(exchange, operation)
+        is_stream = exchange.wants_stream or _is_stream(operation)
         if not is_stream or errors.refused(result) is not None:
             await super()._answer(exchange, operation, caller, given, result)
+            return
+        if exchange.method == "HEAD":
+            await exchange.send(sse.start())
+            await exchange.send(sse.chunk(b"", last=True))
             return
         await self._streams.serve(
             exchange,
@@ -340,9 +344,9 @@ def _written(following: Following, news: News) -> bytes:
     return sse.event(frames.RUN_DELTA, orjson.dumps(piece), str(following.place))
 
 
-def _is_stream(exchange: Exchange, operation: Operation) -> bool:
+def _is_stream(operation: Operation) -> bool:
     """Tell whether this is a path whose answer is always a stream."""
-    return operation.stream and exchange.method == "GET"
+    return operation.stream and operation.method == "GET"
 
 
 def _place(text: str) -> tuple[str, str]:

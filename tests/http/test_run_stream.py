@@ -260,8 +260,11 @@ def test_ids_are_taken_in_capitals_too(talk: Talk) -> None:
 
 def test_the_head_of_a_stream_has_no_body_and_does_not_wait(talk: Talk) -> None:
     run_id = talk.ask()["id"]
-    head = talk.client.head(f"{talk.path}/{run_id}/events")
+    with talk.site.caller() as anybody:
+        mine = {"access_token": token(talk.user)}
+        head = anybody.head(f"{talk.path}/{run_id}/events", params=mine)
     assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["Content-Type"].startswith("text/event-stream")
     check_refusal(talk.client.post(f"{talk.path}/{run_id}/events"), 405, "unsupported")
 
 
