@@ -14,7 +14,8 @@ from psycopg.types.json import Jsonb
 Connection = psycopg.Connection[Any]
 Json = dict[str, Any]
 
-PATIENCE = 20.0  # seconds for what takes milliseconds, on a busy machine
+PATIENCE = 60.0  # seconds for what takes milliseconds, on a busy machine
+LOOKS = (0.005, 0.05)  # seconds between two looks at what is waited for: at first, and in the end
 
 
 def connect(dsn: str, role: str | None = "parley_api", *, autocommit: bool = True) -> Connection:
@@ -156,9 +157,12 @@ def wait_for(condition: Callable[[], Any], what: str = "a condition") -> Any:
     """Ask until the answer is true; fail when it stays false."""
     deadline = time.monotonic() + PATIENCE
     pause = threading.Event()
+    seconds, longest = LOOKS
     while not (answer := condition()):
         assert time.monotonic() < deadline, f"waited {PATIENCE:g} s for {what}"
-        pause.wait(0.005)
+        pause.wait(seconds)
+        # To look costs more than to wait: a server that starts needs the processor more than we do.
+        seconds = min(seconds * 1.5, longest)
     return answer
 
 
